@@ -99,3 +99,19 @@ def test_gigabytes_and_bytes_are_the_same_memory() -> None:
     smallest = min(limit.total for limit in machine.memory_limits())
     machine.machine.cache_clear()
     assert abs(machine.machine().memory_bytes - smallest) < 1000
+
+
+def test_processes_ended_for_lack_of_memory_are_counted_in_the_own_group_or_else_on_the_machine(tmp_path: Path) -> None:
+    proc, mount = system(tmp_path, "cgroup2", "rw", "0::/job\n")
+    assert machine.memory_kills(proc) is None
+    (tmp_path / "vmstat").write_text("oom_killer 9\noom_kill 7\n")
+    assert machine.memory_kills(proc) == 7
+    put(mount, memory__events="oom 5\noom_kill 5")
+    put(mount / "job", memory__events="low 0\noom 3\noom_kill 2\noom_group_kill 0")
+    assert machine.memory_kills(proc) == 2
+
+
+def test_a_group_of_version_one_counts_as_well(tmp_path: Path) -> None:
+    proc, mount = system(tmp_path, "cgroup", "rw,memory", "4:memory:/job\n")
+    put(mount / "job", memory__oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 1")
+    assert machine.memory_kills(proc) == 1

@@ -67,6 +67,25 @@ def memory_limits(proc: Path = _PROC, environ: Mapping[str, str] = os.environ) -
     return limits
 
 
+def memory_kills(proc: Path = _PROC) -> int | None:
+    """Processes that the kernel has ended for lack of memory so far, in this one's cgroup or else on this machine.
+
+    None where it does not count them. One that is ended so gets no word in: whoever comes next compares the counts.
+    """
+    counts = [folder / ("memory.events" if version == 2 else "memory.oom_control") for folder, version in _own(proc)]
+    for path in (*counts, proc.parent / "vmstat"):
+        for line in _lines(path):
+            name, _, number = line.partition(" ")
+            if name == "oom_kill" and number.isdecimal():
+                return int(number)
+    return None
+
+
+def _own(proc: Path) -> list[tuple[Path, int]]:
+    """The process's own cgroup of memory, which counts what ends within it whoever set the limit."""
+    return list(_cgroups("memory", proc))[:1]
+
+
 def _limit(folder: Path, version: int) -> Limit | None:
     if version == 2:
         bounds = [n for name in ("memory.max", "memory.high") if (n := _number(folder / name)) is not None]

@@ -16,6 +16,7 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.data.labelled_image import LabelledImage
 from voxloop.geometry import Box
 from voxloop.model import ClassInfo
+from voxloop.runs.history import History
 from voxloop.store.layout import Layout
 
 CLASSES = (
@@ -82,6 +83,7 @@ class ListeningContext:
     events: list[dict[str, Any]] = field(default_factory=list)
     at_step: dict[int, Any] = field(default_factory=dict)
     asked: int = 0
+    history: History = field(default_factory=History)
     began: float = field(default_factory=time.monotonic)
 
     @property

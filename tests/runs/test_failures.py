@@ -7,7 +7,8 @@ import errno
 import pytest
 
 from voxloop.errors import ConfigError
-from voxloop.runs.failures import describe
+from voxloop.runs.failures import describe, ended_for_memory
+from voxloop.runs.history import History, fold
 from voxloop.runs.queue import device_key
 
 
@@ -55,3 +56,22 @@ def test_hints(error, hint):
 )
 def test_one_physical_device_has_one_line(device, visible, key):
     assert device_key(device, {"CUDA_VISIBLE_DEVICES": visible} if visible else {}) == key
+
+
+@pytest.mark.parametrize(
+    ("events", "now", "expected"),
+    [
+        ([], 4, True),
+        ([], 3, False),
+        ([], None, False),
+        ([{"kind": "paused"}], 4, False),
+        ([{"kind": "progress", "memory_bytes": 95, "memory_total": 100}], 3, True),
+        ([{"kind": "progress", "memory_bytes": 85, "memory_total": 100}], 3, False),
+    ],
+)
+def test_who_got_no_word_in_while_memory_ran_out_was_ended_for_it(events, now, expected):
+    started = {"kind": "started", "host": "here", "device": "cpu", "memory_kills": 3}
+    history = fold(History(), [started, *events])
+    assert ended_for_memory(history, now, "here") == expected
+    assert not ended_for_memory(history, now, "elsewhere")
+    assert not ended_for_memory(History(), now, "here")

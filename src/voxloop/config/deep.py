@@ -55,9 +55,11 @@ class ValidationSettings(Config):
         0.15, "share of the labels held out for validation", group="Validation", ge=0, le=0.5, step=0.05
     )
     validation_set: str | None = validation_set()
-    split: Literal["block", "slice", "image"] = setting(
+    split: Literal["block", "slice", "image", "apart"] = setting(
         "block",
-        "what is held out as a whole where no validation set is named; neighbouring voxels never fall on both sides",
+        "what is held out as a whole where no validation set is named; neighbouring voxels never fall on both sides. "
+        "apart: the labels at one end, and none teaches that lies within what the network sees of them, which leaves "
+        "labels out: the forecast says how many",
         group="Validation",
     )
     test_share: float = setting(

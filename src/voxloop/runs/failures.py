@@ -7,11 +7,14 @@ import errno
 from voxloop.errors import VoxloopError
 from voxloop.extras import install_line
 from voxloop.runs.events import FULL
+from voxloop.runs.history import History
 
 _MEMORY = "use a smaller window, a smaller batch, or fewer workers; or close other notebooks"
 _DEVICE_MEMORY = "use a smaller window or batch, mixed precision, or device='cpu'; other programs may hold this device"
 _DISK = "free some space, then resume: the run goes on from its last checkpoint"
 _WORKER = "a worker that loads data was killed, most often as memory ran out; use fewer workers (0 always works)"
+#: share of all memory from which a process is likely to have been ended for it
+_FULL_SHARE = 0.9
 _LOG = "the end of stdout.log in the run's folder says where"
 
 
@@ -22,6 +25,29 @@ def describe(error: BaseException) -> tuple[str, str | None]:
     name = type(error).__name__
     text = f"{name}: {error}" if str(error) else name
     return _line(text), _hint(error)
+
+
+def ended_for_memory(history: History, kills: int | None, host: str) -> bool:
+    """Whether the process before this one was, as far as one can tell, ended by the kernel for lack of memory.
+
+    It got no word in, and since it began the kernel has ended a process where it ran; or it computed on a processor and
+    had all but used up its memory when it was last heard.
+
+    Parameters
+    ----------
+    kills
+        :func:`voxloop.machine.memory_kills` now.
+    host
+        The name of this machine.
+    """
+    started = history.started or {}
+    if history.phase != "running" or started.get("host") != host:
+        return False
+    before = started.get("memory_kills")
+    if isinstance(before, int) and kills is not None and kills > before:
+        return True
+    used, most = history.memory
+    return started.get("device") == "cpu" and most > 0 and used >= _FULL_SHARE * most
 
 
 def _hint(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 
 from voxloop.errors import RunError, unknown
 from voxloop.locks import Lock, holder
-from voxloop.machine import machine
+from voxloop.machine import machine, memory_kills
 from voxloop.plain_files import read_plain
 from voxloop.runs import sinks, tasks
 from voxloop.runs.context import RunContext
@@ -184,6 +184,7 @@ def _circumstances(context: RunContext) -> dict[str, Any]:
         "threads": threads_of_process(),
         "versions": package_versions(),
         "resuming": context.resuming,
+        "memory_kills": memory_kills(),
     }
 
 

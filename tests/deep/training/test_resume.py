@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from voxloop.deep.learner import train
 from voxloop.deep.training import checkpoint
 from voxloop.errors import ModelError
 from voxloop.model import load_model
+from voxloop.runs.history import History, fold
 
 
 def settings(context: Any, **changes: Any) -> dict[str, Any]:
@@ -92,6 +94,27 @@ def test_settings_changed_while_running_outlive_a_crash(context: Any, monkeypatc
     assert train(again) == "finished"
     assert [event["lr"] for event in again.of("step")] == [1e-4] * 3
     assert again.of("step")[-1]["iteration"] == 5
+
+
+def test_who_was_ended_for_lack_of_memory_goes_on_with_half_the_batch(
+    context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context.config["settings"] = settings(context, batch_size=4, epochs=1)
+    again = die(context, 4, monkeypatch)
+    started = {"kind": "started", "host": socket.gethostname(), "device": "cpu", "memory_kills": 3}
+    monkeypatch.setattr("voxloop.deep.training.shortage.memory_kills", lambda: 4)
+    for smaller in ("batch_size 2 and accumulation 2", "batch_size 1 and accumulation 4", "a single window already"):
+        again.history = fold(History(), [started])
+        again.at_step = {1: SimpleNamespace(kind="pause", name="p", values={})}
+        again.asked = 0
+        assert train(again) == "paused"
+        assert smaller in again.of("warning")[-1]["text"]
+    again.history = fold(History(), [started, {"kind": "paused"}])
+    assert train(again) == "finished"
+    assert [event["iteration"] for event in again.of("step")][-1] == 5
+    state = checkpoint.load(again.path / "checkpoints" / "last")[1]["state"]
+    assert (state["batch"], state["accumulation"]) == (1, 4)
+    assert [event["kind"] for event in again.events if event["kind"] == "warning"] == ["warning"] * 3
 
 
 def test_checkpoints_kept_for_good_are_models_and_a_run_goes_on_from_them(

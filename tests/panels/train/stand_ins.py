@@ -50,6 +50,7 @@ FORECAST = {
     "window": [1, 256, 256],
     "scale": 0.5,
     "parameters": 2_000_000,
+    "labels": "85% train, 15% validate",
     "advice": "",
     "fits": True,
     "notes": [],

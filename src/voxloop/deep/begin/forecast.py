@@ -29,7 +29,10 @@ _OTHER = 8.0
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What a training will take. Bytes and seconds; ``advice`` names a setting that fits where this one does not."""
+    """What a training will take. Bytes and seconds; ``labels``: which shares of them teach, judge, are left out.
+
+    ``advice`` names a setting that fits where this one does not.
+    """
 
     memory: int
     available: int
@@ -40,6 +43,7 @@ class Forecast:
     window: tuple[int, int, int]
     scale: float
     parameters: int
+    labels: str = ""
     advice: str = ""
 
     @property
@@ -116,6 +120,7 @@ def forecast_of(material: Material) -> Forecast:
         window=material.window,
         scale=material.scale,
         parameters=count_parameters(network),
+        labels=str(material.data.shares),
         advice=advice,
     )
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.begin.preparation import Preparation
+from voxloop.deep.begin.sight import sight
 from voxloop.deep.begin.starting import Arrangement, arrange, encoder_weights, load_start
 from voxloop.deep.data.augment import Augmenter
 from voxloop.deep.data.grayvalues import measure_intensities
@@ -76,6 +77,7 @@ class Material:
     device: torch.device
     precision: torch.dtype
     thin: tuple[str, ...] = ()  # classes that are membranes and walls below three voxels
+    sight: Shape | None = None  # how far the network sees, voxels of the image zyx, where the split goes by it
 
     @property
     def scale(self) -> float:
@@ -184,6 +186,9 @@ def gather(
     if thin:
         config = suit_thin(config)
     arrangement = arrange(config, data, earlier.window)
+    far = sight(arrangement, config) if config.split == "apart" and earlier.split is None else None
+    if far is not None:
+        data = open_data(context, config, None, far)
     geometry = arrangement.geometry
     statistics = earlier.statistics or measure_intensities(data, geometry, config)
     normalise = Normalisation.of(statistics, data.channels, geometry.slices)
@@ -199,6 +204,7 @@ def gather(
         device=device,
         precision=resolve_precision(config.precision, device),
         thin=tuple(data.classes[label - 1].name for label in thin),
+        sight=far,
     )
 
 

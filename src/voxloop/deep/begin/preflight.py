@@ -42,7 +42,7 @@ class Note:
 def preflight(material: Material) -> list[Note]:
     """Notes on labels and windows, worst first; empty where nothing is to be said."""
     notes = [Note(words=f"{words[0].upper()}{words[1:]}.", fix={}) for words in material.data.warnings]
-    for look in (_imbalance, _thin, _window, _padding, _empty, _fast):
+    for look in (_imbalance, _thin, _window, _padding, _empty, _fast, _price):
         notes += look(material)
     return notes
 
@@ -139,6 +139,19 @@ def _fast(material: Material) -> list[Note]:
         return []
     words = f"The weights of {config.start_from!r} know something already: a tenth of the learning rate keeps it."
     return [Note(words=words, kind="info", fix={"learning_rate": float(f"{config.learning_rate / 10:.3g}")})]
+
+
+def _price(material: Material) -> list[Note]:
+    """What it costs that labels which teach lie further from those that judge than the network sees."""
+    far = material.sight
+    if far is None:
+        return []
+    words = (
+        f"The network sees {' x '.join(map(str, far))} voxels (z, y, x) far, and no label nearer than that to those "
+        f"held out teaches: {material.data.shares.ignored:.0%} of the labels are left out. In blocks fewer are, but "
+        "those that judge then lie where the network looked in training."
+    )
+    return [Note(words=words, kind="info", fix={"split": "block"})]
 
 
 def _window(material: Material) -> list[Note]:

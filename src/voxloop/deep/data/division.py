@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,12 +10,28 @@ from typing import Any
 import numpy as np
 
 from voxloop.config.deep import DeepConfig
+from voxloop.deep.data.apart import cut, widen
 from voxloop.deep.data.labelled import Labelled, ValueTable, gather, keep_training, totals
 from voxloop.deep.data.labelled_image import LabelledImage
-from voxloop.deep.data.split import CELL, ENOUGH_CELLS, SMALLEST_CELL, Cell, Grid, Key, Split, choose_held_out
+from voxloop.deep.data.split import (
+    CELL,
+    ENOUGH_CELLS,
+    SMALLEST_CELL,
+    TOLERANCE,
+    Cell,
+    Grid,
+    Key,
+    Split,
+    choose_held_out,
+)
+from voxloop.geometry import Shape
 
 #: of the labels of a class that are not held out, the share that must be left to train on before the gap is narrowed
 ENOUGH = 0.5
+
+
+#: what is held out as a whole
+_WHOLE = {"block": "blocks and strokes", "slice": "slices", "image": "images"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +90,17 @@ def divide(
     classes: int,
     config: DeepConfig,
     stored: Mapping[str, Any] | None = None,
+    sight: Shape | None = None,
 ) -> tuple[list[Part], list[str]]:
     """Divide the labels of all images, as a config asks or as they were divided before.
 
     Cells are made smaller where labels are few, and the gap around held-out cells narrower where little would be left
-    to train on.
+    to train on; not with ``split="apart"``, whose gap is as wide as the network sees.
+
+    Parameters
+    ----------
+    sight
+        How far the network sees, voxels of the first image zyx; None while that is not known.
 
     Returns
     -------
@@ -95,14 +118,29 @@ def divide(
     named = any(image.validation_only for image in images)
     size = CELL
     labelled = _scan(images, table, classes, config, size)
-    while not named and config.split == "block" and size > SMALLEST_CELL and _few(labelled):
+    while not named and config.split in ("block", "apart") and size > SMALLEST_CELL and _few(labelled):
         size //= 2
         labelled = _scan(images, table, classes, config, size)
     grids = [_grid(image, config, size) for image in images]
+    if config.split == "apart" and sight is not None:
+        wide = [
+            widen(grid, _in_voxels(sight, image, images[0]), image) for grid, image in zip(grids, images, strict=True)
+        ]
+        parts = [
+            Part.of(*three)
+            for three in zip(images, labelled, cut(images, labelled, wide, classes, config), strict=True)
+        ]
+        return parts, _notes(parts, config, size, named=named)
     splits = _split(images, labelled, grids, config)
     parts = [Part.of(*three) for three in zip(images, labelled, splits, strict=True)]
     parts = _narrow_gaps(images, parts, classes)
     return parts, _notes(parts, config, size, named=named)
+
+
+def _in_voxels(sight: Shape, image: LabelledImage, first: LabelledImage) -> Shape:
+    """The same micrometres in voxels of another image."""
+    z, y, x = (math.ceil(far * mine / own) for far, mine, own in zip(sight, first.spacing, image.spacing, strict=True))
+    return z, y, x
 
 
 def split_to_json(split: Split) -> dict[str, Any]:
@@ -209,6 +247,13 @@ def _notes(parts: Sequence[Part], config: DeepConfig, size: int, *, named: bool)
     if config.test_share and not any(part.split.test for part in parts):
         notes.append("too few labels to keep a test block apart; label further places, or use test_share=0")
     shares = Shares.of(parts)
+    if config.split == "apart":
+        return notes  # what it costs is told as its price
     if shares.training < ENOUGH * (1 - config.validation_share - config.test_share) and not named:
         notes.append(f"of the labelled voxels {shares}; label further places, or hold out less")
+    elif not notes and not named and abs(shares.validation - config.validation_share) > TOLERANCE:
+        notes.append(
+            f"of the labelled voxels {shares}, where {config.validation_share:.0%} were asked for to validate: "
+            f"{_WHOLE[config.split]} are held out whole; more of them would come closer"
+        )
     return notes

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
+from math import prod
 
 import numpy as np
 
@@ -107,8 +108,10 @@ class Split:
 
     def near(self, box: Box, shape: Shape) -> list[Cell]:
         """Held-out cells that a box touches, or whose gap it touches."""
-        held_out = self.held_out
-        return [cell for cell in self.grid.cells(box.grow(self.grid.gap).clip(shape)) if cell in held_out]
+        held_out, around = self.held_out, box.grow(self.grid.gap).clip(shape)
+        if len(held_out) < prod(-(-n // size) for n, size in zip(around.shape, self.grid.cell, strict=True)):
+            return [cell for cell in sorted(held_out) if self.grid.box(cell).meet(around)]
+        return [cell for cell in self.grid.cells(around) if cell in held_out]
 
     def _around(self, cell: Cell, shape: Shape) -> Box:
         """A held-out cell with the gap around it."""

@@ -19,7 +19,7 @@ from voxloop.deep.data.labelled_image import ImageLabels, LabelledImage, check_i
 from voxloop.deep.data.targets import Codes
 from voxloop.deep.data.windows import TrainingImage
 from voxloop.errors import ConfigError, LabelError
-from voxloop.geometry import Spacing
+from voxloop.geometry import Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.runs.context import TaskContext
 from voxloop.volumes.exposure import are_alike, as_exposed, common_exposure, differ, measure_exposure
@@ -63,8 +63,10 @@ class TrainingData:
         return {image.name: split_to_json(image.split) for image in self.images}
 
 
-def open_data(context: TaskContext, config: DeepConfig, split: Mapping[str, Any] | None) -> TrainingData:
-    """The images and labels that a run names, labels as they were when it was created."""
+def open_data(
+    context: TaskContext, config: DeepConfig, split: Mapping[str, Any] | None, sight: Shape | None = None
+) -> TrainingData:
+    """The images and labels that a run names, labels as they were when it was created; divided as :func:`assemble`."""
     from voxloop.store import Store
     from voxloop.store.teaching import open_portions
 
@@ -82,7 +84,7 @@ def open_data(context: TaskContext, config: DeepConfig, split: Mapping[str, Any]
             LabelledImage(name=p.name, volume=store.images.open(p.image), labels=p.labels, validation_only=p.judges)
             for p in portions
         ]
-    return assemble(images, classes, config, split)
+    return assemble(images, classes, config, split, sight)
 
 
 def assemble(
@@ -90,6 +92,7 @@ def assemble(
     classes: Sequence[ClassInfo],
     config: DeepConfig,
     split: Mapping[str, Any] | None = None,
+    sight: Shape | None = None,
 ) -> TrainingData:
     """Go through the labels and divide them.
 
@@ -97,6 +100,8 @@ def assemble(
     ----------
     split
         A split made before (:meth:`TrainingData.split_to_json`); None: make one.
+    sight
+        How far the network sees, voxels of the first image zyx, for ``split="apart"``.
 
     Raises
     ------
@@ -119,13 +124,13 @@ def assemble(
         classes = _objects(images, background)
         kinds, codes = Codes(background, kinds=True), Codes(background)
     shown, exposure = _expose(images, config, notes)
-    parts, notes_on_split = divide(images, kinds, len(classes), config, split)
+    parts, notes_on_split = divide(images, kinds, len(classes), config, split, sight)
     counts = np.sum([totals(part.training.counts, len(classes)) for part in parts], axis=0)
     for info, count in zip(classes, counts, strict=True):
         if not count:
             raise LabelError(
                 f"class {info.name!r} has too few labels to learn from: of all labelled voxels {Shares.of(parts)}; "
-                "paint another stroke of it elsewhere, or hold out less"
+                f"{_instead(config, sight)}"
             )
     return TrainingData(
         images=tuple(
@@ -152,6 +157,16 @@ def assemble(
         warnings=(*notes, *notes_on_split),
         exposure=exposure,
         instances=config.target != "semantic",
+    )
+
+
+def _instead(config: DeepConfig, sight: Shape | None) -> str:
+    """What helps where a class has nothing left to learn from."""
+    if config.split != "apart" or sight is None:
+        return "paint another stroke of it elsewhere, or hold out less"
+    return (
+        f"split='apart' leaves out what lies within the {max(sight)} voxels that the network sees of what is held out; "
+        "use split='block', a network that sees less far (levels=3), a smaller window, or label places further apart"
     )
 
 

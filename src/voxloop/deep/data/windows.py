@@ -122,15 +122,17 @@ def training_window(images: Sequence[TrainingImage], place: Place, geometry: Geo
     return _window(image, place, geometry, lambda box: image.split.training_mask(box, image.shape))
 
 
-def area_mask(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndarray:
-    """Where anything may be learnt in a window: bool (y, x), in 3-D (z, y, x)."""
+def area_mask(image: TrainingImage, place: Place, geometry: Geometry, *, apart: bool = False) -> np.ndarray:
+    """Where anything may be learnt in a window: bool (y, x), in 3-D (z, y, x); ``apart``: and away from held-out
+    labels."""
     area = image.area
     window = window_box(place, fit_geometry(image, geometry))
-    if area is None or area.everything:
-        mask = np.ones(window.shape, bool)
-    else:
-        box, pads = clip_region(window, image.shape)
-        mask = np.pad(area.mask(box), pads)
+    box, pads = clip_region(window, image.shape)
+    mask = np.ones(window.shape, bool)
+    if area is not None and not area.everything:
+        mask &= np.pad(area.mask(box), pads)
+    if apart:
+        mask &= np.pad(image.split.training_mask(box, image.shape), pads)
     mask = np.moveaxis(_sized(mask, geometry.sizes(place.axis), smooth=False), place.axis, 0)
     return mask if geometry.volumetric else mask[0]
 

@@ -25,7 +25,7 @@ from voxloop.deep.training.budget import PLAN_AFTER, TimeBudget
 from voxloop.deep.training.live import live_values
 from voxloop.deep.training.reporter import Reporter
 from voxloop.deep.training.schedule import lowers_rate, rate
-from voxloop.deep.training.shortage import within_memory
+from voxloop.deep.training.shortage import halve_after_kill, within_memory
 from voxloop.deep.training.state import TrainingState
 from voxloop.errors import RunError
 from voxloop.runs.context import TaskContext
@@ -128,6 +128,7 @@ class PictureLoop:
             checkpoint.unpack(saved.tensors, groups, self._networks, self._average.module, self._optimiser)
         else:
             self.state = TrainingState.begin(self._descent)
+        self._halved = bool(saved.state) and halve_after_kill(context, self.state)
         self._budget = TimeBudget(self._descent, subject.looked_at)
         self._reporter = Reporter(context, self.state, list(subject.names))
         self._losses: list[Tensor] = []
@@ -144,7 +145,7 @@ class PictureLoop:
         )
         if not subject.held and not resumed:
             emit("warning", text="nothing is held out, so nobody knows how good this gets; label a second picture")
-        if not resumed:
+        if not resumed or self._halved:
             self._save()
         self._reporter.resume_clock()
 

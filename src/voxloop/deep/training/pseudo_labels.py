@@ -224,7 +224,8 @@ class PseudoLabels:
 
     def _prepared(self, place: Place) -> tuple[Tensor, Tensor]:
         pixels, labels = training_window(self._data.images, place, self._geometry)
-        labels[~area_mask(self._data.images[place.image], place, self._geometry)] = OUTSIDE
+        apart = self._config.split == "apart"
+        labels[~area_mask(self._data.images[place.image], place, self._geometry, apart=apart)] = OUTSIDE
         both = self._prepare(pixels[None], labels[None])
         return both[0][0], both[1][0]
 

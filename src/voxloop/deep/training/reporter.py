@@ -22,8 +22,8 @@ _LOOK = 0.1
 _PROGRESS = 0.5
 #: a checkpoint at the end of an epoch is cheap where the time since the last is so many times that of writing it
 _CHECKPOINT_SHARE = 20
-#: a loss explodes where that of an epoch is so many times the lowest one
-_EXPLODED = 10.0
+#: a loss explodes where that of an epoch is so many times the lowest one, or the first, which counts at least so much
+_EXPLODED, _ORDINARY = 10.0, 0.3
 
 
 class EpochScores(Protocol):
@@ -98,6 +98,8 @@ class Reporter:
             return True
         losses = torch.stack([item[1] for item in self._pending]).tolist()
         good = all(math.isfinite(loss) for loss in losses)
+        if self._lowest_loss == math.inf and math.isfinite(losses[0]):
+            self._lowest_loss = max(losses[0], _ORDINARY)
         for (iteration, _, rate, samples, took), loss in zip(self._pending, losses, strict=True):
             self._context.emit(
                 "step",

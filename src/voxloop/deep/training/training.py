@@ -31,6 +31,7 @@ from voxloop.deep.training.pseudo_labels import open_teachers
 from voxloop.deep.training.reporter import Reporter
 from voxloop.deep.training.schedule import lowers_rate, rate
 from voxloop.deep.training.settling import settle
+from voxloop.deep.training.shortage import halve_after_kill
 from voxloop.deep.training.state import TrainingState
 from voxloop.deep.training.team import Team, own_device
 from voxloop.errors import RunError
@@ -90,12 +91,13 @@ class Training:
         self.state = TrainingState.from_json(saved["state"]) if saved else TrainingState.begin(config)
         if saved:
             self._restore(tensors, saved)
+        halved = bool(saved) and team.size == 1 and halve_after_kill(self._context, self.state)
         self._descent.join_team()
         self._reporter = Reporter(self._context, self.state, [info.name for info in material.data.classes])
         self._reporter.begin(
             material, count_parameters(self._descent.network), self._threads, self._descent.kernels, resumed=bool(saved)
         )
-        if not saved:
+        if not saved or halved:
             self._save()
         self._batches = Batches(
             material, self._pseudo_labels, team, self.state.batch, self._threads, self._descent.criterion.targets

@@ -25,6 +25,8 @@ def forecast_words(forecast: Mapping[str, Any]) -> str:
         parts.append(f"{forecast['steps']:,} steps of {forecast['step_seconds']:.2g} s")
     parts.append(_windows(forecast))
     parts.append(f"{forecast['parameters'] / 1e6:.1f} M weights on {html.escape(forecast['device'])}")
+    if forecast["labels"]:
+        parts.append(f"labels: {html.escape(forecast['labels'])}")
     return " · ".join(parts)
 
 

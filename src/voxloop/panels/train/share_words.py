@@ -29,4 +29,5 @@ def share_words(config: Config) -> str:
         parts.append("none judge, so the last epoch is kept")
     if config.test_share:
         parts.append(f"{config.test_share:.0%} are left out to the end and judge what is kept")
-    return f"{', '.join(parts[:-1])} and {parts[-1]}."
+    apart = "; what the network sees from those that judge teaches nothing" if config.split == "apart" else ""
+    return f"{', '.join(parts[:-1])} and {parts[-1]}{apart}."
