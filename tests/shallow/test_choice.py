@@ -16,7 +16,8 @@ from voxloop.geometry import Box
 from voxloop.shallow import record
 from voxloop.shallow.calibration import calibration_error, fit_temperature, tempered
 from voxloop.shallow.choice import choose_settings
-from voxloop.shallow.classifier import fit_classifier
+from voxloop.shallow.classifier import Member, fit_classifier
+from voxloop.shallow.consensus import distance, overrated
 from voxloop.shallow.crossfit import CrossFit
 from voxloop.shallow.fitting import fit_examples, measure
 from voxloop.shallow.folds import folds_for
@@ -145,6 +146,32 @@ def test_what_is_blended_is_chosen_and_said():
     assert "cross-validation on strokes" in choice.words
     assert choice.to_json()["settings"]["classifier"] == "blend"
     assert config.class_weights == "balanced", "strokes do not say how common classes are"
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.02, 0.6), st.floats(0, 0.4))
+def test_classifiers_that_are_as_good_as_strokes_say_are_never_doubted(seed, share, noise):
+    rng = np.random.default_rng(seed)
+    truth = rng.random(400) < share
+    said = {
+        Member(kind, planes): (truth ^ (rng.random(400) < noise)).astype(int)
+        for kind in ("perceptron", "forest")
+        for planes in (False, True)
+    }
+    scores = {member: 1 - distance(one, truth.astype(int), [1]) for member, one in said.items()}
+    assert not any(overrated(scores, said, [1]).values())
+
+
+@pytest.mark.parametrize("alone", [Member("perceptron", False), Member("forest", False)])
+def test_who_alone_calls_the_unpainted_ground_an_object_is_doubted(alone):
+    truth = np.repeat([1, 0], [20, 380])
+    members = [Member(kind, planes) for kind in ("perceptron", "forest") for planes in (False, True)]
+    said = {member: np.ones(400, int) if member == alone else truth for member in members}
+    charges = overrated(dict.fromkeys(members, 0.9), said, [1])
+    assert charges[alone] > 0.5
+    assert sum(charge > 0 for charge in charges.values()) == 1
+    # of two alone the forest is believed: it says of the unknown what it says of the nearest that it knows
+    pair = {member: said[member] for member in (Member("perceptron", False), Member("forest", False))}
+    assert overrated(dict.fromkeys(pair, 0.9), pair, [1])[Member("forest", False)] == 0
 
 
 def test_planes_labelled_whole_say_how_common_classes_are():

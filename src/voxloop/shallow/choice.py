@@ -12,6 +12,7 @@ import numpy as np
 from voxloop.config.shallow import ShallowConfig
 from voxloop.model import ClassInfo
 from voxloop.shallow.classifier import Member
+from voxloop.shallow.consensus import overrated
 from voxloop.shallow.contradicted import LeftOut, contradicted
 from voxloop.shallow.crossfit import Answers, CrossFit
 from voxloop.shallow.features import FeatureBank
@@ -43,6 +44,8 @@ class Choice:
     thin : names of classes that are nowhere three voxels wide.
     strokes : how many strokes there are; 0 where nobody knows.
     left_out : those that are not learned, since the others contradict them.
+    doubted : classifiers that count less than their scores say, since they differ from the others by more than these
+        allow.
     open : whether there was something to choose.
     seconds : of CPU time that it took.
     """
@@ -55,6 +58,7 @@ class Choice:
     thin: tuple[str, ...] = ()
     strokes: int = 0
     left_out: tuple[LeftOut, ...] = ()
+    doubted: tuple[str, ...] = ()
     open: bool = False
     seconds: float = 0.0
 
@@ -80,9 +84,23 @@ class Choice:
             parts.append(f"Mean IoU by cross-validation on strokes: {mean_iou(self.answers, self.table.classes):.2f}.")
         else:
             parts.append("There are too few strokes to hold some out.")
+        if self.doubted:
+            parts.append(self.doubted_words)
         if self.thin:
             parts.append(_thin_words(self.thin, self.config))
         return " ".join(parts)
+
+    @property
+    def doubted_words(self) -> str:
+        """Which classifiers count less than held-out strokes say, and what helps; empty where none does."""
+        if not self.doubted:
+            return ""
+        verb = "counts" if len(self.doubted) == 1 else "count"
+        return (
+            f"{' and '.join(self.doubted).capitalize()} {verb} less: off the strokes it says something else than the "
+            "others, by more than strokes held out allow. Paint where nothing is painted yet, above all what looks "
+            "unlike your strokes."
+        )
 
     @property
     def left_out_words(self) -> str:
@@ -144,9 +162,13 @@ def choose_settings(
     fit = CrossFit([source_of(example, normalisation) for example in examples], bank, voxels, threads, config.seed)
     strokes = table.chosen.strokes
     scores: dict[Member, float] = {}
+    charges: dict[Member, float] = {}
     if config.is_open and fit.possible:
         scores = _judge(config, table, fit, watch.heard)
-    settings = _blended(config, table, scores) if config.is_open else config
+        said = fit.of_surroundings(config, watch.heard)
+        charges = overrated(scores, said, _foreground(table.classes)) if said else {}
+    worth = {member: score - charges.get(member, 0.0) for member, score in scores.items()}
+    settings = _blended(config, table, worth) if config.is_open else config
     answers = fit.answers(settings, table, watch.heard) if fit.possible else None
     of_all = None if answers is None else fit.of_all(settings, table)
     left_out: list[LeftOut] = []
@@ -157,6 +179,7 @@ def choose_settings(
         config=settings,
         table=table,
         scores={_name(member, table): score for member, score in scores.items()},
+        doubted=tuple(_name(member, table) for member, charge in charges.items() if charge > 0),
         answers=answers,
         of_all=of_all,
         thin=thin,

@@ -24,6 +24,8 @@ from voxloop.shallow.table import FeatureTable
 
 #: labelled voxels are asked about in cells of a plane, so many at most, of this side
 CELLS, SIDE = 150, 32
+#: in place of the number of a part: nothing is held out
+NO_PART = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +151,23 @@ class CrossFit:
                 with threadpool_limits(1, user_api="blas"):
                     answers[member][rows] = classifier.rows(features[taught[rows]])
         return taught, answers
+
+    def of_surroundings(
+        self, config: ShallowConfig, heard: Callable[[], None] = lambda: None
+    ) -> dict[Member, np.ndarray]:
+        """Which class (m,) each classifier to blend, of all that teaches, says of the voxels near the strokes."""
+        table, said = self._table, {}
+        if table.beside is None or not len(table.beside.around):
+            return {}
+        for member in shares(config, table.beside):
+            around = table.beside.planes_around if member.planes else table.beside.around
+            if around is None:
+                continue
+            heard()
+            classifier = self._member(config, NO_PART, member)
+            with threadpool_limits(1, user_api="blas"):
+                said[member] = classifier.rows(around).argmax(axis=1)
+        return said
 
     def _features(self, planes: bool) -> np.ndarray:
         if not planes:

@@ -74,6 +74,8 @@ def train(context: TaskContext) -> str:
     if fitted.choice:
         words = fitted.choice.words
         context.emit("log", text=f"{words} It took {fitted.choice.seconds:.0f} s of CPU time.", choice=words)
+        if fitted.choice.doubted:
+            context.emit("warning", text=fitted.choice.doubted_words)
         if fitted.choice.left_out:
             context.emit("warning", text=fitted.choice.left_out_words, left_out=len(fitted.choice.left_out))
         _keep_record(context.path, fitted.choice, examples)
