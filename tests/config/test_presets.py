@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from voxloop import config as configs
 from voxloop.config import DeepConfig, presets
+from voxloop.config.preset_origins import ORIGINS, table
 from voxloop.config.presets import code_of, nearest
 from voxloop.errors import ConfigError
 
@@ -54,11 +57,34 @@ def test_presets_carry_the_defaults_of_their_systems() -> None:
     classical = presets["survos-supervoxels"]
     assert (classical.unit, classical.supervoxel_size, classical.compactness) == ("supervoxels", 10, 20)
     assert (classical.classifier, classical.trees, classical.descriptor) == ("random forest", 100, "mean")
+    assert classical.depth is presets["as in ilastik"].depth is None
     for name, target in (("anatomics-semantic3d", "semantic"), ("anatomics-instance3d", "instances")):
-        found = presets[name]
+        found, flat = presets[name], presets[name.replace("3d", "2d")]
         assert (found.volumetric, found.target, found.window, found.batch_size) == (True, target, (3, 129, 129), 1)
+        assert found.filters == (28, 36, 48, 64, 80)
+        assert (flat.volumetric, flat.target, flat.batch_size, flat.optimiser) == (False, target, 1, "SGD")
         assert (found.iterations, found.learning_rate, found.optimiser, found.momentum) == (100_000, 1e-4, "SGD", 0.9)
         assert (found.steps_per_epoch * found.keep_every, found.warmup_steps) == (5000, 1000)
+
+
+def test_what_is_not_as_in_the_program_of_that_name_is_said_and_the_page_says_the_same() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "coming-from.md").read_text()
+    assert table(presets) in page, "write voxloop.config.preset_origins.table(presets) into it"
+    for name in presets:
+        of_others = name.startswith(("studio", "sleap", "mia", "survos", "anatomics")) and name in ORIGINS
+        assert bool(presets.differs(name)) == of_others
+    assert {name for name in presets if name.startswith(("studio", "survos", "anatomics"))} <= set(ORIGINS)
+    with pytest.raises(ConfigError):
+        presets.differs("sleap-net")
+
+
+@pytest.mark.parametrize("text", ["28,36,48", [28, 36, 48], (28, 36, 48), "(28, 36, 48)"])
+def test_filters_are_read_from_text(text: object) -> None:
+    assert DeepConfig(filters=text).filters == (28, 36, 48)
+    assert DeepConfig(filters="").filters is None
+    for wrong in ("a", "0,3", [], "1,2,3,4,5,6,7,8,9", 7.5):
+        with pytest.raises(ConfigError, match="filters"):
+            DeepConfig(filters=wrong)
 
 
 def test_sleaps_profiles_are_what_they_are_there() -> None:

@@ -240,6 +240,7 @@ def test_every_preset_trains_and_keeps_a_model(context: Any, name: str) -> None:
         freeze_encoder_epochs=0,
         decoder_width=0.25,
         width=4,
+        filters=None,
         window="3,64,64" if presets[name].volumetric else "1,64,64",
         batch_size=2,
         target="semantic",

@@ -114,9 +114,9 @@ class ClassifierSettings(Config):
         advanced=True,
         when={"classifier": ["blend", *FORESTS, *BOOSTED]},
     )
-    depth: int = setting(
+    depth: int | None = setting(
         14,
-        "greatest depth of a tree",
+        "greatest depth of a tree; empty: until its leaves are pure, or as small as they may be",
         group="Classifier",
         ge=1,
         le=32,

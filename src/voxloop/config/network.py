@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import field_validator
 
 from voxloop.config.base import Config, setting
+from voxloop.config.parsing import parse_filters
 from voxloop.errors import ConfigError
 
 Architecture = Literal[
@@ -118,6 +119,15 @@ class NetworkSettings(Config):
         step=4,
         when=_DEEP,
     )
+    filters: tuple[int, ...] | None = setting(
+        None,
+        "channels of each resolution of a 3-D network, the finest first, like 28,36,48,64,80; empty: width, doubled "
+        "with each",
+        group="Network",
+        unit="channels",
+        advanced=True,
+        when={"architecture": ("UNet3d", "DynUNet")},
+    )
     residual: bool = setting(
         True,
         "shortcuts around the convolutions of a 3-D network, with which deep ones learn faster",
@@ -133,6 +143,11 @@ class NetworkSettings(Config):
         advanced=True,
         when=_DEEP,
     )
+
+    @field_validator("filters", mode="before")
+    @classmethod
+    def _parse_filters(cls, value: Any) -> Any:
+        return parse_filters(value)
 
     @field_validator("slices")
     @classmethod

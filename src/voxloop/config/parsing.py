@@ -58,6 +58,20 @@ def parse_block(value: Any) -> str | tuple[int, int, int]:
     return sizes[0], sizes[1], sizes[2]
 
 
+def parse_filters(value: Any) -> tuple[int, ...] | None:
+    """Channels of each level from text like ``'28,36,48'``, or numbers; None of nothing. Raises ConfigError."""
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
+        return None
+    parts = value.strip("()[] ").split(",") if isinstance(value, str) else value
+    try:
+        found = tuple(int(part) for part in parts)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{value!r} are no filters; write channels of each level like 28,36,48,64,80") from None
+    if not 1 <= len(found) <= 8 or not all(1 <= channels <= 2048 for channels in found):
+        raise ConfigError(f"filters={value!r}: one to eight numbers from 1 to 2048, like 28,36,48,64,80")
+    return found
+
+
 def _sizes(value: Any, example: str) -> Any:
     """``'auto'``, or one to three whole numbers. Raises ConfigError."""
     given = value

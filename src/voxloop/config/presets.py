@@ -9,6 +9,7 @@ from voxloop.config.augment import Augmentation
 from voxloop.config.base import Config, differences, flat
 from voxloop.config.deep import DeepConfig
 from voxloop.config.place_presets import PLACE_PRESETS, PLACE_PURPOSES
+from voxloop.config.preset_origins import ORIGINS
 from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import ConfigError, unknown
 
@@ -41,6 +42,11 @@ class Presets(Mapping[str, Config]):
     def purposes(self) -> dict[str, str]:
         """Presets that are for a purpose, which is their title; the others are what other programs begin with."""
         return {name: PURPOSES[name] for name in self if name in PURPOSES}
+
+    def differs(self, name: str) -> tuple[str, ...]:
+        """What a preset that is named after another program has that is not as there, in words; none of our own."""
+        self[name]  # says what is wrong with the name
+        return ORIGINS[name].differs if name in ORIGINS else ()
 
     def about(self, name: str) -> str:
         """One line on where a preset comes from and what it is for."""
@@ -86,21 +92,14 @@ def code_of(config: Config, module: str = "vl") -> str:
 
 
 def _anatomics(**settings: Any) -> DeepConfig:
-    """What both 3-D configurations of Anatomics MLT share; it validates nothing, so nothing is held out."""
+    """What all configurations of Anatomics MLT share; it validates nothing, so nothing is held out."""
     return DeepConfig(
-        architecture="DynUNet",
-        width=28,
         levels=5,
-        residual=True,
-        normalisation="batch",
-        window=(3, 129, 129),
         scale=1,
         batch_size=1,
-        iterations=100_000,
         steps_per_epoch=5000,
         keep_every=1,
         learning_rate=1e-4,
-        schedule="cosine",
         warmup_steps=1000,
         optimiser="SGD",
         momentum=0.9,
@@ -129,6 +128,15 @@ def _anatomics(**settings: Any) -> DeepConfig:
         **settings,
     )
 
+
+_ANATOMICS_3D = {
+    "architecture": "DynUNet", "filters": (28, 36, 48, 64, 80), "residual": True, "normalisation": "batch",
+    "window": (3, 129, 129), "iterations": 100_000, "schedule": "cosine",
+}  # fmt: skip
+_ANATOMICS_2D = {
+    "architecture": "Unet", "encoder": "resnet18", "decoder_width": 0.5, "window": (1, 256, 256),
+    "schedule": "step", "step_epochs": 8, "drop_factor": 0.1,
+}  # fmt: skip
 
 #: small steps that come fast: on two cores this learns more a minute than what is usual (docs/benchmarks.md)
 AUTO = DeepConfig(batch_size=4, learning_rate=2e-3, scale="auto", class_weights="none", epochs=200, max_minutes=6)
@@ -167,8 +175,10 @@ presets = Presets({
     ),
     "studio-upernet": (
         DeepConfig(
-            architecture="UPerNet", encoder="tu-convnext_base", decoder_width=1, window=(1, 512, 512), batch_size=8,
-            scale=1, epochs=10, learning_rate=1e-3, patience=0, average_weights=0, class_weights="none", teacher="none",
+            architecture="UPerNet", encoder="tu-convnext_base", encoder_weights="imagenet", encoder_rate=1,
+            intensities="imagenet", decoder_width=1, window=(1, 512, 512), batch_size=8, scale=1, epochs=10,
+            learning_rate=1e-3, schedule="constant", warmup_steps=0, patience=0, average_weights=0, gradient_clip=0,
+            cross_entropy=1, dice=0, class_weights="none", teacher="none", augmentation=Augmentation.none(),
         ),
         "UPerNet with ConvNeXt-base, batch 8, 10 epochs, tiles of 512: Studio AI's only network",
     ),
@@ -202,9 +212,10 @@ presets = Presets({
         DeepConfig(
             architecture="Unet", encoder="resnet34", encoder_weights="imagenet", encoder_rate=1,
             decoder_width=1, window=(1, 256, 256),
-            axes="zyx", scale=1, batch_size=4, class_weights="none",
-            epochs=13, freeze_encoder_epochs=8, unfrozen_rate=0.002, schedule="one-cycle", learning_rate=1e-3,
-            patience=3, cross_entropy=0, dice=1, validation_share=0.2, average_weights=0, best_by="loss",
+            axes="zyx", scale=1, batch_size=12, class_weights="none",
+            epochs=13, freeze_encoder_epochs=8, unfrozen_rate=0.1, schedule="one-cycle", learning_rate=1e-3,
+            warmup_steps=0, lowest_rate=0, gradient_clip=0, patience=3, cross_entropy=0, dice=1,
+            validation_share=0.2, average_weights=0, best_by="loss",
             clip_deviations=2.575, teacher="none",
             augmentation=Augmentation.only(
                 flip={}, quarter={}, elastic={}, contrast={}, brightness={}, gamma={}, local_contrast={},
@@ -220,7 +231,7 @@ presets = Presets({
     ),
     "as in ilastik": (
         ShallowConfig(
-            classifier="random forest", trees=100, depth=32, leaf=1, class_weights="none", choose="fixed",
+            classifier="random forest", trees=100, depth=None, leaf=1, class_weights="none", choose="fixed",
         ),
         "a random forest of 100 trees, all samples weigh the same, nothing is smoothed: ilastik's pixel classification",
     ),
@@ -235,20 +246,29 @@ presets = Presets({
     "survos-supervoxels": (
         ShallowConfig(
             unit="supervoxels", supervoxel_size=10, compactness=20, descriptor="mean", classifier="random forest",
-            trees=100, depth=32, leaf=1, refine="none", choose="fixed",
+            trees=100, depth=None, leaf=1, refine="none", choose="fixed",
         ),
         "a random forest of 100 trees on supervoxels of 10 voxels, known by the mean of their features: SuRVoS's "
         "training screen as it opens",
     ),
     "anatomics-semantic3d": (
-        _anatomics(bce=1, cross_entropy=0, dice=0.5, class_weights="auto"),
+        _anatomics(**_ANATOMICS_3D, bce=1, cross_entropy=0, dice=0.5, class_weights="auto"),
         "3-D U-Net with shortcuts, windows of 3 x 129 x 129, batch 1, SGD with warm-up and cosine, 100,000 iterations, "
         "weighted BCE and Dice: Anatomics MLT's Semantic3D (PyTorch Connectomics)",
     ),
     "anatomics-instance3d": (
-        _anatomics(target="instances", class_weights="none"),
+        _anatomics(**_ANATOMICS_3D, target="instances", class_weights="none"),
         "the same network on separate objects: Anatomics MLT's Instance3D, with foreground, boundary and depth for its "
         "mask and contour",
+    ),
+    "anatomics-semantic2d": (
+        _anatomics(**_ANATOMICS_2D, iterations=50_000, cross_entropy=1, dice=0, class_weights="auto"),
+        "U-Net on planes, batch 1, SGD with warm-up, 50,000 iterations, weighted cross-entropy: Anatomics MLT's "
+        "Semantic2D",
+    ),
+    "anatomics-instance2d": (
+        _anatomics(**_ANATOMICS_2D, iterations=100_000, target="instances", class_weights="none"),
+        "the same network on separate objects in planes: Anatomics MLT's Instance2D",
     ),
     **PLACE_PRESETS,
 })  # fmt: skip

@@ -102,7 +102,7 @@ class LiveShallow:
         self.picture = picture
         forest = config.classifier in FORESTS or (config.classifier == "blend" and config.forest_share >= MOST)
         kind = "forest" if forest else "perceptron"  # others take longer than a stroke
-        small = {"trees": min(config.trees, TREES), "depth": min(config.depth, DEPTH)}
+        small = {"trees": min(config.trees, TREES), "depth": min(config.depth or DEPTH, DEPTH)}
         self.config = config.changed(unit="voxels", classifier=kind, **small)
         depth = picture.shape[0]
         self.bank = bank_for(config, picture.channels, picture.spacing_um, depth, frames=picture.frames, live=True)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxloop.config.deep import DeepConfig
+from voxloop.config.presets import presets
 from voxloop.deep.training.schedule import factor, lowers_rate, rate
 from voxloop.deep.training.state import TrainingState
 
@@ -105,6 +106,31 @@ def test_rate_falls_when_the_encoder_is_let_go() -> None:
         learning_rate=1e-2,
     )
     assert found == pytest.approx([1e-2] * 6 + [1e-4] * 2)
+
+
+def test_one_cycle_begins_again_when_the_encoder_is_let_go() -> None:
+    config = presets["survos-multi-axis"]
+    found = rates(**{**config.to_json(), "steps_per_epoch": 20})
+    held, free = found[:160], found[160:]
+    assert len(free) == 100
+    for phase, high in ((held, 1e-3), (free, 1e-4)):
+        assert max(phase) == pytest.approx(high, rel=1e-3)
+        assert phase.index(max(phase)) == pytest.approx(0.3 * len(phase), abs=2)
+        assert phase[0] < high / 20
+        assert phase[-1] == pytest.approx(high / 100, rel=0.3)
+
+
+def test_a_held_encoder_is_let_go_before_its_time_where_the_rest_learns_nothing_more() -> None:
+    config = presets["survos-multi-axis"].changed(steps_per_epoch=20)
+    state = TrainingState.begin(config)
+    state.step, state.epoch, state.plateau = 80, 4, 3
+    assert state.exhausted
+    assert state.let_go()
+    assert (state.total, state.plateau, state.exhausted) == (80 + 5 * 20, 0, False)
+    state.step += 30
+    assert rate(config, state) == pytest.approx(1e-4, rel=1e-3), "the highest of the second phase"
+    assert not state.let_go()
+    assert not TrainingState.begin(DeepConfig()).let_go()
 
 
 def test_iterations_stand_for_epochs() -> None:

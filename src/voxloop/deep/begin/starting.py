@@ -94,6 +94,7 @@ def describe(config: DeepConfig, data: TrainingData, window: Shape, spacing: Spa
         channels=data.channels,
         outputs=outputs,
         width=config.width,
+        filters=config.filters or (),
         kernels=levels.kernels,
         strides=levels.strides,
         spacing=spacing,

@@ -70,6 +70,7 @@ class NetworkConfig:
     depth: int = 5
     # of 3-D networks: channels of the finest level, kernel and stride zyx of each level, voxel size
     width: int = 0
+    filters: tuple[int, ...] = ()  # channels of each level, where they do not double
     kernels: tuple[Shape, ...] = ()
     strides: tuple[Shape, ...] = ()
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -92,7 +93,8 @@ class NetworkConfig:
         if not self.volumetric:
             fewer = self.levels < _DEPTHS.get(self.architecture, DEEPEST)
             return f"{self.architecture} / {self.encoder}" + (f", {self.levels} levels" if fewer else "")
-        return f"{self.architecture}, width {self.width}, {len(self.strides)} levels"
+        wide = f"filters {'-'.join(map(str, self.filters))}" if self.filters else f"width {self.width}"
+        return f"{self.architecture}, {wide}, {len(self.strides)} levels"
 
     @property
     def head(self) -> str:
@@ -109,8 +111,8 @@ class NetworkConfig:
             values = dict(data)
             for name in {"kernels", "strides"} & set(data):
                 values[name] = tuple(tuple(part) for part in data[name])
-            if "spacing" in data:
-                values["spacing"] = tuple(data["spacing"])
+            for name in {"spacing", "filters"} & set(data):
+                values[name] = tuple(data[name])
             return cls(**values)
         except TypeError as error:
             raise ModelError(f"the network of this model is not described completely: {error}") from error

@@ -176,6 +176,8 @@ def _norm(config: NetworkConfig) -> list[Any]:
 
 
 def _widths(config: NetworkConfig, levels: int) -> list[int]:
+    if config.filters:
+        return [config.filters[min(level, len(config.filters) - 1)] for level in range(levels)]
     return [min(config.width * 2**level, max(config.width, _WIDEST)) for level in range(levels)]
 
 
@@ -200,7 +202,7 @@ def receptive_field(config: NetworkConfig) -> Shape | None:
         return None
     with torch.random.fork_rng(devices=[]):  # a run that goes on must draw what it would have drawn
         width = 8 if config.architecture == "SegResNet" else 4
-        twin = build(replace(config, channels=1, outputs=1, width=width))
+        twin = build(replace(config, channels=1, outputs=1, width=width, filters=()))
     probe = twin.double().eval()
     with torch.inference_mode():
         for module in probe.modules():

@@ -64,7 +64,7 @@ class Descent:
         """
         for group in self._optimiser.param_groups:
             group["lr"] = rate * group.get("share", 1.0)
-        hold_encoder(self.network, state.epoch < self._material.config.freeze_encoder_epochs)
+        hold_encoder(self.network, state.epoch < state.held_epochs)
         self._optimiser.zero_grad(set_to_none=True)
         return self.within_memory(lambda: self._descend(batches, state))
 

@@ -19,11 +19,21 @@ def rate(config: DeepConfig, state: TrainingState) -> float:
     """
     step, total = state.step, state.total
     high = float(state.live["learning_rate"]) * state.rate_scale
-    if config.freeze_encoder_epochs and state.epoch >= config.freeze_encoder_epochs:
+    if config.freeze_encoder_epochs and state.epoch >= state.held_epochs:
         high *= config.unfrozen_rate
+    if config.schedule == "one-cycle" and config.freeze_encoder_epochs:  # one cycle a phase
+        step, total = _phase(state)
     rise = min(config.warmup_steps, total // 10)
     fall = high * factor(config.schedule, step, total, rise, config.step_epochs * state.per_epoch, config.drop_factor)
     return max(fall, min(high, config.lowest_rate)) * min(1.0, (step + 1) / rise if rise else 1.0)
+
+
+def _phase(state: TrainingState) -> tuple[int, int]:
+    """Steps done, and in all, of the phase with a held encoder or of the one after it."""
+    held = min(state.held_epochs * state.per_epoch, state.total)
+    if state.epoch < state.held_epochs:
+        return min(state.step, held), held
+    return max(0, state.step - held), max(1, state.total - held)
 
 
 def factor(kind: str, step: int, total: int, warmup: int, every: int = 1, drop: float = 0.5) -> float:

@@ -22,6 +22,8 @@ _NOISE, _NOISE_OF_ONE = 0.01, 0.25
 class TrainingState:
     """Counters and decisions of a run.
 
+    ``held_epochs`` are those in which the encoder stays as it is.
+
     ``total`` (now planned), ``most`` (as configured) and ``per_epoch`` are optimiser steps; ``rate_scale`` is what
     plateaus and failed steps have left of the learning rate; ``elapsed`` are seconds of training in all processes
     of the run.
@@ -42,6 +44,7 @@ class TrainingState:
     kept: bool = False
     best_score: float = 0.0
     best_loss: float = _NEVER
+    held_epochs: int = 0
     live: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -54,12 +57,13 @@ class TrainingState:
             batch=config.batch_size,
             accumulation=config.accumulation,
             planned=config.max_minutes is None,
+            held_epochs=config.freeze_encoder_epochs,
             live={name: getattr(config, name) for name in LIVE},
         )
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TrainingState:
-        return cls(**{item.name: data[item.name] for item in fields(cls)})
+        return cls(**{item.name: data[item.name] for item in fields(cls) if item.name in data})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -104,6 +108,15 @@ class TrainingState:
         if strict:
             return first or score > before
         return score >= self.best_score - max(_NOISE, _NOISE_OF_ONE / math.sqrt(max(1, cells)))
+
+    def let_go(self) -> bool:
+        """End the phase with a held encoder before its time; False where it has ended, or there is none."""
+        left = self.held_epochs - self.epoch
+        if left <= 0:
+            return False
+        self.held_epochs, self.plateau = self.epoch, 0
+        self.total = max(self.step, self.total - left * self.per_epoch)
+        return True
 
     @property
     def exhausted(self) -> bool:

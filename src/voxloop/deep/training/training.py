@@ -124,7 +124,7 @@ class Training:
             epoch_ended = state.step % state.per_epoch == 0 or state.step == state.total
             if epoch_ended:
                 self._end_epoch()
-                if state.exhausted:
+                if state.exhausted and not self._let_go():
                     self._reporter.log(f"no improvement in {state.plateau} epochs: the best model is kept")
                     break
             if self._reporter.checkpoint_due(self._config.checkpoint_minutes, epoch_ended=epoch_ended):
@@ -275,10 +275,20 @@ class Training:
                 self._pseudo_labels.relabel(network, state.epoch, state.step / state.total)
         if lowers_rate(config, state):
             state.rate_scale *= config.drop_factor
+        if state.epoch == state.held_epochs:
+            state.plateau = 0  # what comes is another phase
         if config.keep_every and state.epoch % config.keep_every == 0:
             self._save(f"epoch-{state.epoch:05d}", model=True)
         if config.max_minutes:
             self._fit_time(time.monotonic() - began)
+
+    def _let_go(self) -> bool:
+        """Have the encoder learn from now on, where it was held and the rest learns nothing more."""
+        plateau = self.state.plateau
+        let_go = self.state.let_go()
+        if let_go:
+            self._reporter.log(f"no improvement in {plateau} epochs: from now on the encoder learns too")
+        return let_go
 
     def _is_best(self, scores: WindowScores) -> bool:
         """Whether the weights of this epoch are to be kept."""

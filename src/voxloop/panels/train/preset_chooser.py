@@ -90,7 +90,7 @@ class PresetChooser:
             words, title = f"Changed: {', '.join(changed)}", f"{self._from}, {len(changed)} changed"
         if same is not None:
             about = "settings of a training in another workspace" if same in self._more else ""
-            words, title = presets.about(same) if same in presets else about, same
+            words, title = _about(same) if same in presets else about, same
         self._put(title)
         self._about.value = html.escape(words)
         show(self._about, bool(words))
@@ -131,6 +131,12 @@ class PresetChooser:
     def _go_back(self) -> None:
         if self._from:
             self._load(self._known[self._from])
+
+
+def _about(name: str) -> str:
+    """What a preset is, and what of it is not as in the program that it is named after."""
+    found = presets.differs(name)
+    return f"{presets.about(name)}. Not as there: {'; '.join(found)}." if found else presets.about(name)
 
 
 def read_presets() -> dict[str, Config]:
