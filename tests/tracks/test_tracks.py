@@ -174,6 +174,51 @@ def test_what_was_found_comes_with_tracks(workspace) -> None:
     assert len({(pts.instance(n).track, one["track"]) for n, one in zip(ids, told, strict=True)}) == 2
 
 
+@pytest.mark.parametrize("kind", ["points", "instances"])
+def test_volumes_in_time_are_linked_in_micrometres(tmp_path: Path, kind: str) -> None:
+    # in voxels the other one is nearer from one time point to the next: voxels are four times as thick as wide
+    rng = np.random.default_rng(0)
+    way = np.stack([np.array([(3, 6 + 2 * t, 8), (5, 6 + 2 * t, 12)]) for t in range(5)])
+    film = rng.normal(50, 5, (5, 9, 24, 24)).clip(0).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "film.tif", film, ome=True, metadata={"axes": "TZYX"})
+    with vl.Workspace.create(tmp_path / "ws") as ws:
+        names = [one.name for one in ws.images.add_times("film", tmp_path / "film.tif", spacing=(2.0, 0.5, 0.5))]
+        ws.levels.add("cells", kind=kind)
+        for time, name in enumerate(names):
+            order = rng.permutation(2)
+            if kind == "points":
+                ws.points("cells", name).add_many({"points": {"point": way[time, n]}} for n in order)
+                continue
+            mask = np.zeros(film.shape[1:], np.uint32)
+            for number, n in enumerate(order, 1):
+                z, y, x = way[time, n]
+                mask[z - 1 : z + 2, y - 1 : y + 2, x - 1 : x + 2] = number
+            ws.labels("cells", name).load(mask, zero="unlabelled")
+        run = ws.track("cells", "kalman", image="film")
+        tracks = run.result
+        table = tracks.table()
+        assert list(table.columns[:5]) == ["track", "frame", "z um", "y um", "x um"]
+        assert table["track"].tolist() == [1] * 5 + [2] * 5
+        for _, own in table.groupby("track"):
+            assert len(set(own["z um"])) == 1
+            assert np.allclose(np.diff(own["y um"]), 1.0)
+        assert tracks.motion()["way um"].tolist() == pytest.approx([4.0, 4.0])
+        ws.accept(tracks)
+        folder = ws.export(run.name, tmp_path / "RES") if kind == "instances" else None
+        for time, name in enumerate(names):
+            if kind == "points":
+                own = {one.track: one.points["point"] for one in ws.points("cells", name).read(None)}
+                assert sorted(own) == ["1", "2"]
+                assert len({at[0] for at in own.values()}) == 2
+                continue
+            assert folder is not None
+            assert np.array_equal(
+                ws.labels("cells tracks", name).read(), tifffile.imread(folder / f"mask{time:03d}.tif")
+            )
+        with pytest.raises(PredictionError, match="in frames"):
+            ws.track("cells", "flow", image="film")
+
+
 def test_what_cannot_be_linked_says_why(workspace) -> None:
     ws, *_ = workspace
     ws.images.add("stack", np.zeros((4, 20, 20), np.uint8), axes="zyx")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +43,13 @@ def write_challenge(folder: Path, lineage: Mapping[int, tuple[int, int, int]], f
     (folder / TABLE).write_text("\n".join(rows) + "\n")
 
 
-def draw_discs(shape: tuple[int, int], at: np.ndarray, tracks: np.ndarray) -> np.ndarray:
-    """A frame in which a disc stands for each point ``at`` (n, 2; pixels), of the number of its track."""
+def draw_discs(shape: Sequence[int], at: np.ndarray, tracks: np.ndarray) -> np.ndarray:
+    """A frame or volume in which a disc or ball, of its track's number, is each point ``at`` (n, axes; voxels)."""
     mask = np.zeros(shape, np.uint16)
-    rows, columns = np.mgrid[-_RADIUS : _RADIUS + 1, -_RADIUS : _RADIUS + 1]
-    inside = rows**2 + columns**2 <= _RADIUS**2
-    for (y, x), track in zip(np.round(at).astype(int).tolist(), tracks.tolist(), strict=True):
-        where_y, where_x = rows[inside] + y, columns[inside] + x
-        there = (where_y >= 0) & (where_y < shape[0]) & (where_x >= 0) & (where_x < shape[1])
-        mask[where_y[there], where_x[there]] = track
+    ball = np.stack(np.meshgrid(*[np.arange(-_RADIUS, _RADIUS + 1)] * len(shape), indexing="ij"), axis=-1)
+    ball = ball[(ball**2).sum(-1) <= _RADIUS**2]
+    for place, track in zip(np.round(at).astype(int), tracks.tolist(), strict=True):
+        where = ball + place
+        there = ((where >= 0) & (where < np.array(shape))).all(axis=1)
+        mask[tuple(where[there].T)] = track
     return mask

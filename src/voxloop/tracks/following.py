@@ -22,7 +22,7 @@ class Foresight(Protocol):
     """Says where tracks should be."""
 
     def expect(self, row: int, frame: int) -> np.ndarray:
-        """Where the nodes of the track whose newest instance is ``row`` should be in a frame (nodes, 2), µm."""
+        """Where the nodes of the track whose newest instance is ``row`` should be in a frame (nodes, axes), µm."""
         ...
 
     def saw(self, row: int, before: int | None) -> None:
@@ -77,8 +77,8 @@ class Steady:
     def expect(self, row: int, frame: int) -> np.ndarray:
         filter_, seen = self._filters[row]
         steps = frame - seen
-        ahead = filter_.statePost[:2, 0] + steps * filter_.statePost[2:, 0]
-        return np.asarray(self._places.at[row] + (ahead - filter_.statePost[:2, 0]))
+        axes = self._places.at.shape[2]
+        return np.asarray(self._places.at[row] + steps * filter_.statePost[axes:, 0])
 
     def saw(self, row: int, before: int | None) -> None:
         middle = self._places.middle[row].astype(np.float32)[:, None]
@@ -87,7 +87,9 @@ class Steady:
             self._filters[row] = self._new(middle), frame
             return
         filter_, seen = self._filters.pop(before)
-        filter_.transitionMatrix = np.eye(4, dtype=np.float32) + (frame - seen) * np.eye(4, k=2, dtype=np.float32)
+        axes = len(middle)
+        ahead = (frame - seen) * np.eye(2 * axes, k=axes, dtype=np.float32)
+        filter_.transitionMatrix = np.eye(2 * axes, dtype=np.float32) + ahead
         filter_.predict()
         filter_.correct(middle)
         self._filters[row] = filter_, frame
@@ -95,11 +97,12 @@ class Steady:
     def _new(self, middle: np.ndarray) -> Any:
         import cv2
 
-        unit = np.eye(4, dtype=np.float32)
-        made = cv2.KalmanFilter(4, 2)
-        made.measurementMatrix = unit[:2]
+        axes = len(middle)
+        unit = np.eye(2 * axes, dtype=np.float32)
+        made = cv2.KalmanFilter(2 * axes, axes)
+        made.measurementMatrix = unit[:axes]
         made.processNoiseCov = unit * np.float32((_UNSTEADY * self._furthest) ** 2)
-        made.measurementNoiseCov = unit[:2, :2] * np.float32((_UNSURE * self._furthest) ** 2)
+        made.measurementNoiseCov = unit[:axes, :axes] * np.float32((_UNSURE * self._furthest) ** 2)
         made.errorCovPost = unit * np.float32(self._furthest**2)
         made.statePost = np.concatenate([middle, np.zeros_like(middle)])
         return made

@@ -16,7 +16,7 @@ def motion_table(track: np.ndarray, frame: np.ndarray, at: np.ndarray, interval_
     Parameters
     ----------
     track, frame, at
-        (n,), (n,), (n, 2): whose, when, and where in micrometres; in time's order.
+        (n,), (n,), (n, axes): whose, when, and where in micrometres; in time's order.
     interval_s
         Seconds between two frames; speeds are per second then, else per frame.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -19,7 +19,8 @@ class Sightings:
     frame
         (n,) whole numbers.
     at
-        (n, nodes, 2): where its nodes are, micrometres; nodes that are not placed lie in the middle of the others.
+        (n, nodes, axes): where its nodes are, micrometres (y, x), of volumes (z, y, x);
+        nodes that are not placed lie in the middle of the others.
     number
         (n,) what it is called in the frame: number of the instance, row of what was found, value in the mask.
     score
@@ -36,7 +37,7 @@ class Sightings:
 
     @property
     def middle(self) -> np.ndarray:
-        """(n, 2) micrometres."""
+        """(n, axes) micrometres."""
         return np.asarray(self.at.mean(axis=1))
 
     @property
@@ -49,10 +50,17 @@ class Sightings:
         return Sightings(**{one.name: getattr(self, one.name)[keep] for one in fields(self)})
 
 
+def joined(parts: Sequence[Sightings], axes: int = 2) -> Sightings:
+    """Parts as one, in their order; of none nothing."""
+    nothing = Sightings(np.zeros(0, np.int64), np.zeros((0, 1, axes)), np.zeros(0, np.int64), np.zeros(0))
+    names = [one.name for one in fields(Sightings)]
+    return Sightings(**{name: np.concatenate([getattr(part, name) for part in parts or [nothing]]) for name in names})
+
+
 def places_of(columns: dict[str, np.ndarray], number: np.ndarray, score: np.ndarray, spacing: np.ndarray) -> Sightings:
     """Places of instances as ``arrays()`` of labels, or of what was found, gives them.
 
-    ``columns``: ``frame`` (n,) and ``points`` (n, nodes, 2; voxels, NaN where not placed); ``spacing``: µm (y, x).
+    ``columns``: ``frame`` (n,) and ``points`` (n, nodes, axes; voxels, NaN where not placed); ``spacing``: µm an axis.
     """
     at = np.asarray(columns["points"], float) * spacing
     there = ~np.isnan(at).any(axis=2)

@@ -31,6 +31,9 @@ class Tracks:
     ----------
     level, image
         The level whose instances were linked, or to which what was found belongs; "" of objects of no level.
+    images
+        The time points of a series of volumes, by time: ``frame`` is their number; ``image`` is the name of the series.
+        Empty of frames.
     kind
         ``"points"``, ``"boxes"`` or ``"instances"`` (objects of masks).
     source
@@ -46,12 +49,17 @@ class Tracks:
                 self._columns = {name: data[name] for name in _FIELDS}
             self.level: str = about["level"]
             self.image: str = about["image"]
+            self.images: tuple[str, ...] = tuple(about.get("images", ()))
             self.kind: str = about["holds"]
             self.source: dict[str, Any] = dict(about["source"])
             self.max_distance_um: float = float(about["max_distance_um"])
             self.parents: tuple[tuple[int, int], ...] = tuple((int(a), int(b)) for a, b in about["parents"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PredictionError(f"{folder} holds no tracks: {error}") from error
+
+    @property
+    def _axes(self) -> str:
+        return "zyx" if self.images else "yx"
 
     @property
     def count(self) -> int:
@@ -81,8 +89,7 @@ class Tracks:
         data: dict[str, Any] = {
             "track": columns["track"],
             "frame": columns["frame"],
-            "y um": columns["middle"][:, 0],
-            "x um": columns["middle"][:, 1],
+            **{f"{axis} um": columns["middle"][:, n] for n, axis in enumerate(self._axes)},
             "number": columns["number"],
             "score": columns["score"],
             "parent": [parents[number] for number in columns["track"].tolist()],

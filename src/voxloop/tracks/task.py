@@ -19,6 +19,8 @@ from voxloop.tracks import lap
 from voxloop.tracks.chains import Chains, as_many, chains_of, long_ones
 from voxloop.tracks.challenge import read_lineage
 from voxloop.tracks.following import Flow, Steady, check_cv2, follow
+from voxloop.tracks.found import found_columns
+from voxloop.tracks.in_time import check_method, places_in_time
 from voxloop.tracks.places import Sightings, places_of, places_of_masks, surest
 from voxloop.tracks.result import FOLDER, write_tracks
 from voxloop.volumes import read_block
@@ -35,6 +37,7 @@ def run(context: TaskContext) -> str:
 
     ``config``: ``source`` ({"is": "level", "level", "sequence"}, {"is": "found", "run"} or {"is": "objects", "run"}),
     ``level``, ``image``, ``holds`` (``points``, ``boxes`` or ``instances``); ``settings`` is a :class:`TracksConfig`.
+    Of a time series of volumes ``image`` is its name and ``images`` are its time points.
     """
     try:
         return _link(context, TracksConfig.from_json(context.settings))
@@ -46,9 +49,13 @@ def _link(context: TaskContext, config: TracksConfig) -> str:
     from voxloop.store import Store
 
     facts = context.config
+    images = facts.get("images")
+    if images:
+        check_method(config.method)
     with Store.open(context.workspace, read_only=True) as store:
-        spacing = np.array(store.images.info(facts["image"]).spacing_um[1:], float)
-        places = _read(context, spacing)
+        voxel = np.array(store.images.info(images[0] if images else facts["image"]).spacing_um, float)
+        spacing = voxel if images else voxel[1:]
+        places = places_in_time(context, spacing, _teller(context)) if images else _read(context, spacing)
         if not len(places):
             raise PredictionError("there is nothing in these frames, so nothing can be linked")
         if config.method == "numbers":
@@ -62,16 +69,14 @@ def _link(context: TaskContext, config: TracksConfig) -> str:
             links = lap.link(places, config, furthest)
         else:
             check_cv2()
-            volume = store.images.open(facts["image"])
-            foresight = (
-                Flow(places, partial(_plane, volume), spacing) if config.method == "flow" else Steady(places, furthest)
-            )
+            foresight: Flow | Steady = Steady(places, furthest)
+            if config.method == "flow":
+                foresight = Flow(places, partial(_plane, store.images.open(facts["image"])), spacing)
             links = follow(places, furthest, config.max_gap, foresight, _teller(context))
     chains = long_ones(chains_of(links, len(places)), config.min_length)
     if config.number is not None:
         chains = as_many(chains, places, config.number)
-    about = {name: facts[name] for name in ("level", "image", "holds", "source")}
-    write_tracks(context.path / FOLDER, places, chains, {**about, "max_distance_um": furthest})
+    write_tracks(context.path / FOLDER, places, chains, {**_about(facts), "max_distance_um": furthest})
     context.emit("log", text=f"{int(chains.track.max(initial=0))} tracks of {len(places)} instances")
     return "finished"
 
@@ -87,10 +92,15 @@ def _as_numbered(context: TaskContext, config: TracksConfig, places: Sightings) 
     if unknown:
         context.emit("warning", text=f"{len(unknown)} tracks of {config.lineage} are in no mask, such as {unknown[0]}")
     parents = tuple((row[2], child) for child, row in table.items() if row[2] in there and child in there)
-    about = {name: facts[name] for name in ("level", "image", "holds", "source")}
     chains = Chains(np.asarray(places.number, np.int64), parents)
-    write_tracks(context.path / FOLDER, places, chains, {**about, "max_distance_um": 0.0})
+    write_tracks(context.path / FOLDER, places, chains, {**_about(facts), "max_distance_um": 0.0})
     return "finished"
+
+
+def _about(facts: dict[str, Any]) -> dict[str, Any]:
+    """What was linked, for the result."""
+    about = {name: facts[name] for name in ("level", "image", "holds", "source")}
+    return {**about, "images": list(facts.get("images") or ())}
 
 
 def discard(path: str | Path) -> None:
@@ -109,7 +119,9 @@ def _read(context: TaskContext, spacing: np.ndarray) -> Sightings:
     """The instances that are linked."""
     source, image = context.config["source"], context.config["image"]
     if source["is"] == "found":
-        return found_places(context.layout.run(source["run"]), spacing)
+        found = found_columns(context.layout.run(source["run"]))
+        assert found is not None  # of one image
+        return places_of(found, np.arange(len(found["points"])), found["scores"], spacing)
     if source["is"] == "objects":
         from voxloop.objects.task import open_result
 
@@ -124,25 +136,6 @@ def _read(context: TaskContext, spacing: np.ndarray) -> Sightings:
     marks: Any = open_marks(context.workspace, source["level"], image, source["sequence"])
     columns = marks.arrays()
     return places_of(columns, columns["id"], columns["score"], spacing)
-
-
-def found_places(run_path: Path, spacing: np.ndarray) -> Sightings:
-    """What a run found, as places; boxes as their two corners."""
-    from voxloop.prediction.found import FoundPlaces, open_result
-
-    found = open_result(run_path)
-    if not isinstance(found, FoundPlaces):
-        raise PredictionError(f"run {run_path.name!r} tells classes of pictures, which have no places to link")
-    columns = found.arrays()
-    at = columns["points"]
-    if found.by_class:
-        # one channel is there, that of the class
-        at = np.nanmean(at, axis=1)[:, None] if len(at) else at[:, :1]
-    if found.kind == "boxes":
-        half = columns["extents"][:, None]
-        at = np.concatenate([at - half, at + half], axis=1)
-    rows = np.arange(len(at))
-    return places_of({"frame": columns["frame"], "points": at}, rows, columns["scores"], spacing)
 
 
 def _of_masks(context: TaskContext, labels: Any, spacing: np.ndarray) -> Sightings:

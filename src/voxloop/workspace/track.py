@@ -17,6 +17,7 @@ from voxloop.store import Labels
 from voxloop.store.points.placed_labels import PlacedLabels
 from voxloop.workspace.choices import one_image, run_name
 from voxloop.workspace.project import Project
+from voxloop.workspace.track_in_time import accept_in_time, found_in_time, level_in_time, masks_in_time, named_series
 
 if TYPE_CHECKING:
     from voxloop.tracks import Tracks
@@ -58,7 +59,7 @@ def track(
     number
         How many animals there are, where that is known.
     image
-        The image of a level; the only one where not given.
+        The image of a level, or the name of a time series of volumes; the only one where not given.
     name
         Name of the run; ``tracks-1``, ... where not given.
     config, **settings
@@ -80,11 +81,14 @@ def track(
     settings |= {key: value for key, value in told.items() if value is not None}
     config = TracksConfig.of(config, **settings)
     facts = _source(project, prediction, image)
-    info = project.images.info(facts["image"])
-    if not info.framed:
+    if "images" in facts:
+        from voxloop.tracks.in_time import check_method
+
+        check_method(config.method)
+    elif not project.images.info(facts["image"]).framed:
         raise PredictionError(
             f"image {facts['image']!r} is a volume, which has no frames, so nothing moves in it; tracks go through "
-            "stacks of frames (z_kind='frame')"
+            "stacks of frames (z_kind='frame') and time series of volumes (ws.images.add_times)"
         )
     project.store.check_open_to_runs()
     run = project.runs.create(
@@ -115,8 +119,10 @@ def accept_tracks(project: Project, tracks: Tracks, level: str | None = None) ->
 
     Of a level of points or boxes, its instances get their tracks. Of what was found, predicted instances with tracks
     come to its level, in the place of earlier predictions. Of masks, a new level of instances holds one number a
-    track; it is called ``level``, or as the old one with `` tracks``.
+    track; it is called ``level``, or as the old one with `` tracks``. Of a time series: an edit of each time.
     """
+    if tracks.images:
+        return accept_in_time(project, tracks, level)
     if tracks.kind == "instances":
         return _accept_masks(project, tracks, level)
     if tracks.source["is"] == "level" and level not in (None, tracks.level):
@@ -163,6 +169,9 @@ def _numbered_frames(project: Project, tracks: Tracks) -> Iterator[np.ndarray]:
     """A mask a frame, numbers are tracks; of points discs."""
     from voxloop.tracks.challenge import draw_discs
 
+    if tracks.images:
+        yield from (np.asarray(one) for one in masks_in_time(project, tracks))
+        return
     info = project.images.info(tracks.image)
     if tracks.kind == "instances":
         array = _as_tracks(tracks, _masks(project, tracks)[0])
@@ -213,13 +222,16 @@ def _accept_masks(project: Project, tracks: Tracks, level: str | None) -> Any:
 def _source(project: Project, given: Any, image: str | None) -> dict[str, Any]:
     """What is linked, as a run's config names it. Raises PredictionError or LabelError."""
     if isinstance(given, PlacedLabels | Labels):
-        return _of_level(project, given.level.name, given.image)
+        given, image = given.level.name, given.image
     if given is None:
         fitting = project.levels.of_kind("points", "boxes")
         if len(fitting) != 1:
             raise PredictionError(f"say what to link: a run, or a level: {', '.join(fitting) or 'none is there yet'}")
         given = fitting[0]
     if isinstance(given, str) and given in project.levels.names and given not in project.runs:
+        series = named_series(project, image)
+        if series is not None:
+            return level_in_time(project, given, series)
         return _of_level(project, given, one_image(project.store, image))
     name = given if isinstance(given, str) else getattr(given, "name", None)
     run = given if isinstance(given, Run) else project.runs.get(str(name))
@@ -228,6 +240,9 @@ def _source(project: Project, given: Any, image: str | None) -> dict[str, Any]:
     if run.kind == "places":
         about = run.result
         if isinstance(about, FoundBatch):
+            in_time = found_in_time(project, run.name, about)
+            if in_time is not None:
+                return in_time
             raise PredictionError(
                 f"run {run.name!r} looked at {len(about.images)} images; accept it, and link each image of the level: "
                 f"ws.track({str(run.config.get('level'))!r}, image=...)"
