@@ -1,4 +1,11 @@
-"""Networks from and for other programs, as packages of bioimage.io. Each name loads on first use."""
+"""Networks from and for other programs, as packages of bioimage.io. Each name loads on first use.
+
+Examples
+--------
+A package of somebody else is needed:
+
+>>> model = vl.bioimageio.import_package("unet.zip", "models/unet")  # doctest: +SKIP
+"""
 
 import lazy_loader as _lazy
 

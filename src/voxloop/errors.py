@@ -12,7 +12,16 @@ from collections.abc import Iterable
 
 
 class VoxloopError(Exception):
-    """Anything a user can put right. Panels show it, the command line exits with code 2."""
+    """Anything a user can put right. Panels show it, the command line exits with code 2.
+
+    Examples
+    --------
+    >>> try:
+    ...     ws.predict("deep-1")
+    ... except vl.VoxloopError as error:
+    ...     print(error)
+    unknown run or model folder 'deep-1'; there are 'shallow-1', 'predict-1', 'objects-1'
+    """
 
     def __str__(self) -> str:
         """One line, whatever was given: names and values in a message may hold line breaks."""

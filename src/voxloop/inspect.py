@@ -1,6 +1,12 @@
 """Looks into a training before it begins: what the network gets, what it sees, what it will take. Trains nothing.
 
 Each name loads on first use.
+
+Examples
+--------
+>>> memory = vl.inspect.machine().memory_gb
+>>> memory > 0
+True
 """
 
 import lazy_loader as _lazy

@@ -253,6 +253,12 @@ def load_model(folder: str | Path) -> Model:
 
     Nothing in the folder is executed: weights are safetensors, classifiers skops with a fixed allow-list.
     Raises ModelError where the folder is no model, damaged, or of a learner that is not installed.
+
+    Examples
+    --------
+    >>> model = vl.load_model(ws.runs["shallow-1"].path / "model")
+    >>> model.spec.outputs[0].kind, [one.name for one in model.spec.classes]
+    ('semantic', ['cell', 'background'])
     """
     spec = read_spec(folder)
     known = learners()

@@ -26,7 +26,15 @@ NAVIGATION: dict[str, list[str]] = {
     ],
     "Coming from": ["coming-from.md", "coming-from-others.md"],
     "Reference": [
-        *("reference/settings.md", "reference/commands.md", "reference/*", "files.md", "reference/messages.md"),
+        *(
+            "reference/settings.md",
+            "reference/commands.md",
+            "reference/workspace.md",
+            "reference/rooms.md",
+            "reference/*",
+            "files.md",
+            "reference/messages.md",
+        ),
     ],
     "What it reaches": ["honest-numbers.md", "benchmarks.md", "security.md"],
     "Project": ["architecture.md", "project/contributing.md", "project/changes.md", "policy.md", "project/*"],
@@ -39,6 +47,7 @@ def generated() -> dict[str, str]:
     """Path within the site -> Markdown."""
     return {
         **reference.python_pages(),
+        "reference/rooms.md": reference.rooms_page(),
         "reference/settings.md": reference.settings_page(),
         "reference/commands.md": reference.commands_page(),
         "reference/messages.md": reference.messages_page(),

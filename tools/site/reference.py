@@ -29,6 +29,29 @@ PAGES: dict[str, tuple[str, list[str]]] = {
         ],
     ),
 }
+#: what a workspace holds, by the name it has there -> where it is defined
+ROOMS = {
+    "ws.images": "voxloop.store.images.Images",
+    "ws.levels": "voxloop.store.levels.Levels",
+    "ws.regions": "voxloop.store.regions.Regions",
+    "ws.sets": "voxloop.store.sets.Sets",
+    "ws.tiles": "voxloop.store.catalogue.tiles.Tiles",
+    "ws.catalogue(name)": "voxloop.store.catalogue.catalogue.Catalogue",
+    "ws.points(level)": "voxloop.store.points.point_labels.PointLabels",
+    "ws.boxes(level)": "voxloop.store.points.box_labels.BoxLabels",
+    "ws.pictures(level)": "voxloop.store.points.picture_labels.PictureLabels",
+    "ws.channels": "voxloop.workspace.channels.Channels",
+    "ws.supervoxels": "voxloop.workspace.supervoxels.ImageSupervoxels",
+    "ws.runs": "voxloop.runs.folder.Runs",
+    "ws.rounds": "voxloop.review.rounds.Rounds",
+    "ws.reuse": "voxloop.workspace.reuse.Reuse",
+}
+#: what the examples on these pages work with
+_GIVEN = (
+    "All of these are reached as `vl.NAME` after `import voxloop as vl`. Examples run as they stand, each on fresh "
+    "copies: `ws` is a small workspace of four cells, painted, trained and predicted once; `film` one of two flies in "
+    "four frames; `volume` and `truth` are the picture of the cells and their numbers; `nuclei` are labels of these."
+)
 #: configs have a page of their own, made from their fields
 CONFIGS = ("ShallowConfig", "DeepConfig", "PredictConfig", "ObjectsConfig", "PoseConfig", "DetectConfig")
 CONFIGS += ("PictureConfig", "TracksConfig")
@@ -58,10 +81,19 @@ def python_pages() -> dict[str, str]:
 
 
 def _python_page(title: str, listed: list[str], names: dict[str, str]) -> str:
-    lines = [f"# {title}", "", "All of these are reached as `vl.NAME` after `import voxloop as vl`.", ""]
+    lines = [f"# {title}", "", _GIVEN, ""]
     for name in listed:
         if name in names:
             lines += _entry(name, defined_at(names[name]))
+    return "\n".join(lines)
+
+
+def rooms_page() -> str:
+    """What a workspace holds: images, levels, points, boxes, channels, runs, each with its verbs."""
+    lines = ["# What a workspace holds", "", _GIVEN, ""]
+    for name, dotted in ROOMS.items():
+        lines += [f"## {name} {{#{name.partition('(')[0]}}}", "", f"::: {dotted}", "    options:"]
+        lines += ["      inherited_members: true", "      heading_level: 3", ""]
     return "\n".join(lines)
 
 
@@ -72,7 +104,8 @@ def _entry(name: str, dotted: str) -> list[str]:
         return _names_of(name, dotted)
     if name == "samples":
         dotted = "voxloop.volumes.samples"
-    return [f"## vl.{name} {{#vl.{name}}}", "", f"::: {dotted}", *_option("heading_level", 3), ""]
+    whole = ["      inherited_members: true"] if name in ("Labels", "Objects") else []
+    return [f"## vl.{name} {{#vl.{name}}}", "", f"::: {dotted}", *_option("heading_level", 3), *whole, ""]
 
 
 def _workspace(dotted: str) -> list[str]:

@@ -204,6 +204,16 @@ class DeepConfig(
     """A network trained on windows around labelled voxels.
 
     The defaults are those that most systems begin with; what learns more a minute on a CPU is ``presets["auto"]``.
+
+    Examples
+    --------
+    >>> config = vl.DeepConfig(epochs=20, batch_size=4)
+    >>> config.changed(learning_rate=3e-4).code()
+    'vl.DeepConfig(batch_size=4, epochs=20, learning_rate=0.0003)'
+    >>> vl.DeepConfig(epochs=0)
+    Traceback (most recent call last):
+    ...
+    voxloop.errors.ConfigError: epochs=0 should be greater than or equal to 1
     """
 
     @model_validator(mode="after")

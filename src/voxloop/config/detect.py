@@ -16,6 +16,11 @@ class DetectConfig(PlaceSettings):
 
     A frame, or a volume, counts as labelled where it holds something that a person placed; everything in it is then
     taken to be labelled. Where only a part of a volume is labelled, make that part a region and the active one.
+
+    Examples
+    --------
+    >>> vl.DetectConfig(epochs=10).changed(batch_size=2).code()
+    'vl.DetectConfig(batch_size=2, epochs=10)'
     """
 
     window: int | str = setting(

@@ -11,7 +11,13 @@ from voxloop.config.places import LoopSettings, PlaceAugmentationSettings, auto_
 
 
 class PictureConfig(PlaceAugmentationSettings, LoopSettings):
-    """A network that tells which class a picture is of, learned from those that a person gave one."""
+    """A network that tells which class a picture is of, learned from those that a person gave one.
+
+    Examples
+    --------
+    >>> vl.PictureConfig(tiles="tiles").code()
+    "vl.PictureConfig(tiles='tiles')"
+    """
 
     tiles: str | None = setting(
         None, "grid of tiles whose classes are learned, in the place of those of frames and images", group=LABELS

@@ -24,6 +24,11 @@ class PoseConfig(PlaceSettings):
 
     A frame counts as labelled where it holds an animal that a person placed (or is said to be empty); all animals in it
     are then taken to be labelled.
+
+    Examples
+    --------
+    >>> vl.PoseConfig(epochs=10).code()
+    'vl.PoseConfig(epochs=10)'
     """
 
     pipeline: Pipeline = setting(

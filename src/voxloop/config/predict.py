@@ -11,7 +11,14 @@ from voxloop.errors import ConfigError
 
 
 class PredictConfig(Config):
-    """How a volume is predicted: how exactly, within how much memory, and what is kept."""
+    """How a volume is predicted: how exactly, within how much memory, and what is kept.
+
+    Examples
+    --------
+    >>> config = vl.PredictConfig(uncertainty=False)
+    >>> ws.predict("shallow-1", config=config).result.done
+    1.0
+    """
 
     mode: Literal["exact", "fast"] = setting(
         "exact",

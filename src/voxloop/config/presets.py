@@ -19,6 +19,13 @@ class Presets(Mapping[str, Config]):
 
     Those of pixel classifiers are a :class:`ShallowConfig`, those of networks of masks a :class:`DeepConfig`, those of
     animals, of points and boxes, and of pictures a :class:`PoseConfig`, :class:`DetectConfig`, :class:`PictureConfig`.
+
+    Examples
+    --------
+    >>> vl.presets["quick"].changed(epochs=5).epochs
+    5
+    >>> print(vl.presets.about("thin membranes"))
+    full size and a wider decoder, so that walls of a voxel or two stay: membranes, cell walls; ...
     """
 
     def __init__(self, presets: Mapping[str, tuple[Config, str]]) -> None:

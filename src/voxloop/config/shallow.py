@@ -117,7 +117,14 @@ class SampleSettings(Config):
 
 # of several bases the fields of the last come first
 class ShallowConfig(SampleSettings, ClassifierSettings, FeatureSettings, ShallowLabelSettings):
-    """A pixel classifier that answers in seconds. Sigmas are physical; the spacing of the volume does the rest."""
+    """A pixel classifier that answers in seconds. Sigmas are physical; the spacing of the volume does the rest.
+
+    Examples
+    --------
+    >>> config = vl.ShallowConfig(trees=20, sigmas_um=(0.02, 0.05))
+    >>> config.code()
+    'vl.ShallowConfig(sigmas_um=(0.02, 0.05), trees=20)'
+    """
 
     @classmethod
     def from_json(cls, data: object) -> Self:

@@ -11,7 +11,14 @@ from voxloop.errors import ConfigError
 
 
 class TracksConfig(Config):
-    """How instances of neighbouring frames become tracks: how far they may go, when they may be missing or divide."""
+    """How instances of neighbouring frames become tracks: how far they may go, when they may be missing or divide.
+
+    Examples
+    --------
+    >>> config = vl.TracksConfig(max_gap=2)
+    >>> film.track("flies", config=config).result.count
+    2
+    """
 
     method: Literal["lap", "kalman", "flow", "numbers"] = setting(
         "lap",

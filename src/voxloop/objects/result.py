@@ -52,6 +52,14 @@ class Objects:
         Everything it says about itself.
     box
         The part of the image in which objects were made; None: all of it.
+
+    Examples
+    --------
+    >>> objects = ws.runs["objects-1"].result
+    >>> objects.count, len(objects.select("volume_um3 > 0.003"))
+    (4, 4)
+    >>> objects.labels.shape
+    (6, 64, 64)
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -91,6 +99,17 @@ class Objects:
         measures
             Groups of further ones (:func:`measure_more`): ``"shape"``, ``"skeleton"``, ``"contacts"``,
             ``"regionprops"``. They take longer: each object is read as a whole. Kept as well.
+
+        Examples
+        --------
+        >>> table = ws.runs["objects-1"].result.table()
+        >>> table[["volume_um3", "touches_edge"]].round(3)
+                volume_um3  touches_edge
+        object
+        1            0.004          True
+        2            0.004          True
+        3            0.004          True
+        4            0.004          True
         """
         from voxloop.objects.measuring import measure_objects
 
@@ -140,6 +159,11 @@ class Objects:
 
         Measures of other groups are made where the rule speaks of them. Raises PredictionError for what is no rule, or
         an unknown measure.
+
+        Examples
+        --------
+        >>> ws.runs["objects-1"].result.select("volume_um3 > 0.003 and sphericity > 0.5")
+        [1, 2, 3, 4]
         """
         from voxloop.objects.rules import MeasureRule
 
@@ -161,7 +185,14 @@ class Objects:
         self, n: int = 2, method: str = "kmeans", measures: Sequence[str] | None = None, *, image: Any = None,
         seed: int = 0,
     ) -> Series:  # fmt: skip
-        """Kinds of objects by their measures, from 1 (:func:`voxloop.objects.sorting.cluster`)."""
+        """Kinds of objects by their measures, from 1 (:func:`voxloop.objects.sorting.cluster`).
+
+        Examples
+        --------
+        >>> kinds = ws.runs["objects-1"].result.cluster(2, measures=["volume_um3", "sphericity"])
+        >>> sorted(set(kinds))
+        [1, 2]
+        """
         from voxloop.objects.sorting import cluster
 
         names = None if measures is None else list(as_list("measures", measures, error=PredictionError))
@@ -243,7 +274,13 @@ class Objects:
         return object_mesh(self.labels, number, box, smooth_um=smooth_um)
 
     def save_mesh(self, number: int, path: str | Path, *, smooth_um: float = 0.0) -> Path:
-        """Write one object as ``.ply`` or ``.obj``, micrometres."""
+        """Write one object as ``.ply`` or ``.obj``, micrometres.
+
+        Examples
+        --------
+        >>> ws.runs["objects-1"].result.save_mesh(1, "cell.ply")
+        PosixPath('cell.ply')
+        """
         from voxloop.objects.meshes import save_mesh
 
         return save_mesh(*self.mesh(number, smooth_um=smooth_um), path)
@@ -255,6 +292,11 @@ class Objects:
 
         The label image is that of :attr:`region`, and knows where it lies if its format can say so. ``image`` adds
         intensities to a table; ``number`` says which object is to be a mesh.
+
+        Examples
+        --------
+        >>> ws.runs["objects-1"].result.export("cells.ome.tif")
+        PosixPath('cells.ome.tif')
         """
         from voxloop.volumes import save_volume
         from voxloop.volumes.saving import SUFFIXES

@@ -70,6 +70,13 @@ class Workbench(Panel):
         ``"objects"``, ``"channels"`` or ``"points"``.
     guide
         Show a line with the next of five steps; None: unless it was closed for good.
+
+    Examples
+    --------
+    >>> bench = vl.Workbench(ws, step="label")
+    >>> bench.go("train")
+    >>> bench.step
+    'train'
     """
 
     @on_ui

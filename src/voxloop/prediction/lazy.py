@@ -85,6 +85,15 @@ def predict(
     ------
     PredictionError
         Models, volume and ``inside`` do not fit each other, or a slice needs blocks larger than ``max_voxels``.
+
+    Examples
+    --------
+    >>> model = ws.runs["shallow-1"].result
+    >>> probabilities = vl.predict(model, volume)
+    >>> probabilities.dims, probabilities.shape
+    (('class', 'z', 'y', 'x'), (2, 6, 64, 64))
+    >>> float(probabilities[0, 3, 16, 16]) > 0.5
+    True
     """
     from xarray import DataArray
 

@@ -38,6 +38,16 @@ class Prediction:
         In the order of the probabilities.
     box, plan
         What was to be predicted, and the tiles it was cut into.
+
+    Examples
+    --------
+    >>> prediction = ws.predictions["predict-1"]
+    >>> [one.name for one in prediction.classes], prediction.done
+    (['cell', 'background'], 1.0)
+    >>> prediction.labels[3, 16, 14:18].values
+    array([1, 1, 1, 1], dtype=uint8)
+    >>> prediction.probabilities.sel({"class": "cell"}).shape
+    (6, 64, 64)
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -16,6 +16,12 @@ class Report:
     interval of ``iou`` by bootstrap over blocks. For instances these treat objects as one foreground, and ``ap``
     (by overlap, 0.5 to 0.95), ``pq``, ``f1``, ``arand`` and the two parts of the variation of information (bits) say
     how well objects are told apart; None for classes.
+
+    Examples
+    --------
+    >>> report = vl.evaluate(np.where(truth > 2, 1, 2), np.where(truth > 0, 1, 2))
+    >>> round(report.iou_per_class["1"], 2)
+    0.5
     """
 
     iou: float

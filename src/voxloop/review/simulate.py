@@ -108,6 +108,12 @@ def simulate(
     ------
     LabelError, VolumeError
         The truth does not fit the level or the image, or ``mistakes`` is no share.
+
+    Examples
+    --------
+    >>> painted = vl.simulate(ws, np.where(truth > 0, 1, 2), strokes=4, radius=2, length=12, seed=0)
+    >>> len(painted.edits), painted.mistakes
+    (4, ())
     """
     mistakes = values.share("mistakes", mistakes)
     strokes, seed = whole("strokes", strokes, 1), whole("seed", seed, 0)

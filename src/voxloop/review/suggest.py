@@ -44,6 +44,12 @@ class Suggestion:
     share : of what is expected to be wrong (before any prediction: of the image), how much looks like this place and
         like none before it; 0 where the strategy does not ask.
     reason : a sentence.
+
+    Examples
+    --------
+    >>> place = ws.suggest("predict-1", n=1)[0]
+    >>> place.image, place.axis, place.seconds > 0
+    ('stack', 'z', True)
     """
 
     image: str

@@ -38,6 +38,12 @@ class History:
     ``epochs``, ``samples``, ``checkpoints``, ``warnings`` and ``updates`` are the events themselves, oldest first;
     ``log`` those that a reader of the log wants a line of (started, updated, warning, log, paused, failed, ...).
     ``phase`` is the word of the last event that changed it: created, queued, running, paused, or a terminal one.
+
+    Examples
+    --------
+    >>> history = ws.runs["shallow-1"].history
+    >>> history.progress, history.device
+    (1.0, 'cpu')
     """
 
     phase: str = "created"

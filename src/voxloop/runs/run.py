@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import RunError
 from voxloop.locks import Holder, Lock, holder
-from voxloop.runs import addresses, export, orders, process, spare, tasks, waiting
+from voxloop.runs import addresses, export, orders, process, reasons, spare, tasks, waiting
 from voxloop.runs.events import Event, EventReader, EventWriter
 from voxloop.runs.history import ALIVE as ALIVE
 from voxloop.runs.history import TERMINAL, History, fold
 from voxloop.runs.kinds import Kind, kind_of, learner_name
 from voxloop.runs.outcome import Outcome, Which, model_folder
 from voxloop.runs.queue import device_holder
+from voxloop.runs.reasons import RESUMABLE as RESUMABLE
 from voxloop.runs.runner import discard, read_config
 from voxloop.store.atomic import open_to_read, replace_bytes
 from voxloop.store.layout import RunPlace
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 STATES = (
     "created", "queued", "running", "paused", "stopping", "finished", "stopped", "cancelled", "failed", "interrupted",
 )  # fmt: skip
-#: states from which a new process may take a run up
-RESUMABLE = ("created", "paused", "stopped", "failed", "interrupted")
 #: states that leave nothing to be opened, and how a run came to them
 _BECAME = {"failed": "failed", "interrupted": "was interrupted", "cancelled": "was cancelled", "paused": "is paused"}
 _LET_GO_SECONDS, _LET_GO_LOOK = 5.0, 0.05
@@ -44,6 +43,14 @@ class Run:
     """A run folder: settings that are frozen, a log that grows, and perhaps a process at work on it.
 
     Holds no process: a run opened in another kernel, or after a restart, shows and controls the same.
+
+    Examples
+    --------
+    >>> run = ws.runs["shallow-1"]
+    >>> run.state, run.kind
+    ('finished', 'train')
+    >>> run.result
+    <ShallowModel ...: cell, background>
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -265,9 +272,11 @@ class Run:
         if state == "failed":
             words = f"{self.history.error}; {self.history.hint}" if self.history.hint else self.history.error
         elif state == "interrupted":
-            words = f"its process ended without a word; {self.path / 'stdout.log'} may say why; {_instead(state)}"
+            words = (
+                f"its process ended without a word; {self.path / 'stdout.log'} may say why; {reasons.instead(state)}"
+            )
         else:
-            words = _instead(state)
+            words = reasons.instead(state)
         raise RunError(f"run {self.name!r} {_BECAME[state]}: {words}")
 
     def open_result(self) -> Any:
@@ -292,7 +301,7 @@ class Run:
 
         folder = model_folder(self.path, which)
         if not folder.is_dir():
-            raise RunError(f"run {self.name!r} has no model{_why(self.state, self.history)}")
+            raise RunError(f"run {self.name!r} has no model{reasons.why(self.state, self.history)}")
         return load_model(folder)
 
     def to_csv(self, path: str | Path | None = None) -> Path:
@@ -356,7 +365,7 @@ class Run:
 
     def _order(self, kind: orders.OrderKind, values: dict[str, Any] | None = None) -> None:
         if self.state not in ALIVE:
-            raise RunError(f"run {self.name!r} is {self.state}, so it cannot {kind}; {_instead(self.state)}")
+            raise RunError(f"run {self.name!r} is {self.state}, so it cannot {kind}; {reasons.instead(self.state)}")
         orders.give(self._control, kind, values)
 
     def _cancel_idle(self) -> None:
@@ -379,17 +388,3 @@ class Run:
         history, state = self.history, self.state
         share = f" {history.progress:.0%}" if state in ALIVE or state == "paused" else ""
         return f"<Run {self.name!r}: {state}{share}>"
-
-
-def _instead(state: str) -> str:
-    if state == "created":
-        return "run.launch() starts it"
-    return "run.resume() goes on" if state in RESUMABLE else "a new run with start_from= goes on from it"
-
-
-def _why(state: str, history: History) -> str:
-    if state == "failed":
-        return f": it failed ({history.error})"
-    if state in ALIVE:
-        return f" yet: it is {state}"
-    return f": it is {state}" + ("; run.resume() goes on" if state in RESUMABLE else "")

@@ -8,7 +8,7 @@ from .document import ImageInfo as ImageInfo
 from .document import NamedRegion as NamedRegion
 from .document import SetRow as SetRow
 from .document import TrainingSet as TrainingSet
-from .drawing import Edit as Edit
+from .edit import Edit as Edit
 from .labels import Labels as Labels
 from .points.box_labels import BoxLabels as BoxLabels
 from .points.instance import Instance as Instance

@@ -58,6 +58,16 @@ class Authored:
 
         Compared, scored and saved as labels are: ``ws.agreement(labels.by("Ada"), labels.by("Bob"))``. Raises
         LabelError where nobody of this name edited here.
+
+        Examples
+        --------
+        >>> labels = ws.labels()
+        >>> now = vl.author("Ada")
+        >>> labels.paint(index=1, points=[(30, 30)], radius=2, value="background").voxels
+        13
+        >>> labels.by("Ada").counts()
+        {2: 13}
+        >>> before = vl.author(None)
         """
         if not isinstance(author, str) or author not in self.authors:
             given = author if isinstance(author, str) else shown(author)

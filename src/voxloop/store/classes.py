@@ -45,6 +45,13 @@ class LabelClass(BaseModel):
     ``value`` is what voxels of the class hold in the label array, from 1 (0 stands for *the next free one* until the
     class is in a level). ``shortcut`` is a key; ``locked`` voxels are not painted over; ``background`` classes are
     learnt like any other but do not count in foreground scores.
+
+    Examples
+    --------
+    >>> membrane = vl.LabelClass(value=1, name="membrane", color="#009e73")
+    >>> level = ws.levels.add("membranes", classes=[membrane, "rest"])
+    >>> [(one.value, one.name) for one in level.classes]
+    [(1, 'membrane'), (2, 'rest')]
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -78,6 +85,12 @@ class Level(BaseModel):
 
     A level of ``points`` has a ``skeleton``. ``node_keys`` numbers every node that it ever had: the journal names nodes
     by number, so that a renamed node keeps its points, and one that was removed has them again when it is back.
+
+    Examples
+    --------
+    >>> level = ws.levels["labels"]
+    >>> level.kind, [one.name for one in level.classes]
+    ('semantic', ['cell', 'background'])
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")

@@ -11,7 +11,8 @@ from voxloop.errors import LabelError
 from voxloop.geometry import Box
 from voxloop.given import flag
 from voxloop.store import shapes
-from voxloop.store.drawing import Edit, rounded
+from voxloop.store.drawing import rounded
+from voxloop.store.edit import Edit
 from voxloop.store.planes import Plane
 from voxloop.store.shaping import Shaping
 from voxloop.store.values import as_list, whole
@@ -60,6 +61,11 @@ class Copying(Shaping):
         ------
         LabelError
             A plane outside, no such class or image, planes of different sizes, fewer than three corners.
+
+        Examples
+        --------
+        >>> ws.labels().copy(source=3, to=[2, 4], values=["cell"])
+        Edit(sequence=4, tool='copy', box=Box(start=(2, 0, 0), stop=(5, 64, 64)), voxels=272, outside={})
         """
         origin = self._plane(axis, source)
         target: Copying = self if image is None else self._setting.beside(image)
@@ -105,6 +111,12 @@ class Copying(Shaping):
         """The outlines of the labelled object at a point of a plane: corners (row, column), the outer one first.
 
         Raises LabelError where nothing is labelled there.
+
+        Examples
+        --------
+        >>> outline = ws.labels().outline_at(index=3, point=(14, 14))
+        >>> len(outline), len(outline[0])
+        (1, 45)
         """
         plane = self._plane(axis, index)
         seed = plane.voxel(point)

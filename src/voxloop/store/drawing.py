@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,44 +16,17 @@ from voxloop.errors import LabelError
 from voxloop.geometry import AXES, Box, Shape, Spacing, cover
 from voxloop.given import flag
 from voxloop.store import shapes, strokes
+from voxloop.store.edit import Edit
 from voxloop.store.family import Children, as_children
 from voxloop.store.planes import Plane
 from voxloop.store.units import Unit, Units
 from voxloop.store.values import as_list, number, whole
 from voxloop.store.writer import Proposal
 
-if TYPE_CHECKING:
-    from voxloop.store.records import Record
-
 #: a block and its labels as they are, to where in it something is done
 Inside = Callable[[Box, np.ndarray], np.ndarray]
 #: voxels of the widest brush; it covers more than any volume
 _WIDEST = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """What an edit did: its number in the journal, the tool, the box it touched, voxels changed.
-
-    An edit that changed nothing has ``voxels == 0`` and the number of the edit before it. ``outside`` says how many
-    voxels of which child level lie outside of their parent there since; ``ws.levels.crop(child)`` takes them away.
-    """
-
-    sequence: int
-    tool: str
-    box: Box
-    voxels: int
-    outside: Mapping[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, record: Record) -> Self:
-        """What the journal has on record."""
-        return cls(record.sequence, record.tool, record.box, record.voxels)
-
-    @property
-    def region(self) -> tuple[slice, slice, slice]:
-        """The box as slices (z, y, x), for indexing."""
-        return self.box.slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +164,14 @@ class Drawing(Units, ABC):
             No such class, a locked class, a plane outside, no points, supervoxels that cannot be made of this image.
         ReadOnlyError
             Another process writes this workspace.
+
+        Examples
+        --------
+        >>> labels = ws.labels()
+        >>> labels.paint(axis="z", index=2, points=[(20, 10), (20, 30)], radius=3, value="cell").voxels
+        169
+        >>> labels.paint(index=2, points=[(20, 20)], radius_um=0.05, depth=True, value="cell").voxels
+        61
         """
         brush = self._brush(axis, index, points, radius, radius_um, depth)
         label = self.paintable(value)
@@ -215,6 +196,11 @@ class Drawing(Units, ABC):
 
         ``children="crop"`` takes the labels of levels inside of this one away with it, and undo brings both back; else
         they stay, and ``edit.outside`` says how many.
+
+        Examples
+        --------
+        >>> ws.labels().erase(index=3, points=[(14, 14)], radius=3).voxels
+        29
         """
         brush = self._brush(axis, index, points, radius, radius_um, depth)
         children = as_children(children)
@@ -248,6 +234,12 @@ class Drawing(Units, ABC):
             there goes; :meth:`history` tells how far that was.
         volume, reach
             In the plane or in three dimensions; never further than ``reach`` voxels from the first voxel on any axis.
+
+        Examples
+        --------
+        >>> labels = ws.labels()
+        >>> labels.fill(index=2, point=(18, 46), value="cell", by="image", tolerance=60).voxels
+        249
         """
         plane = self._plane(axis, index)
         label = self.paintable(value)
@@ -284,7 +276,13 @@ class Drawing(Units, ABC):
         values: Sequence[int | str] | None = None,
         overwrite: bool = False,
     ) -> Edit:
-        """Copy the labels of one slice to another; onto unlabelled voxels only, unless ``overwrite``."""
+        """Copy the labels of one slice to another; onto unlabelled voxels only, unless ``overwrite``.
+
+        Examples
+        --------
+        >>> ws.labels().copy_slice(source=3, target=4, values=["cell"]).voxels
+        136
+        """
         plane, origin = self._plane(axis, target), self._plane(axis, source)
         overwrite = flag("overwrite", overwrite, error=LabelError)
         wanted = None if values is None else [self.paintable(value) for value in as_list("values", values)]
@@ -311,6 +309,14 @@ class Drawing(Units, ABC):
         The signed distances to the outlines are mixed, in micrometres; a voxel goes to the class that it lies deepest
         in. Classes must be painted in both slices; None takes all of these. Onto unlabelled voxels only, unless
         ``overwrite``.
+
+        Examples
+        --------
+        >>> labels = ws.labels()
+        >>> labels.copy_slice(source=3, target=5, values=["cell"]).voxels
+        136
+        >>> labels.interpolate(first=3, last=5, values=["cell"]).voxels
+        136
         """
         overwrite = flag("overwrite", overwrite, error=LabelError)
         first, last = sorted((whole("first", first), whole("last", last)))

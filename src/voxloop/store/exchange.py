@@ -16,7 +16,7 @@ from voxloop.store.mask_values import ZERO, MaskValue, Values, meanings, table_f
 from voxloop.store.webknossos import PaintedVolume, is_annotation, painted
 
 if TYPE_CHECKING:
-    from voxloop.store.drawing import Edit
+    from voxloop.store.edit import Edit
     from voxloop.store.label_contract import OpenLabels
 
 _ROIS = (".roi", ".zip")

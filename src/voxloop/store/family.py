@@ -13,7 +13,7 @@ from voxloop.geometry import Box
 from voxloop.store.guard import inside
 
 if TYPE_CHECKING:
-    from voxloop.store.drawing import Edit
+    from voxloop.store.edit import Edit
     from voxloop.store.labels import Labels
 
 #: what becomes of a child's labels where an edit takes their parent away

@@ -19,7 +19,8 @@ from voxloop.guides.hints import Hints
 from voxloop.guides.objects import WAYS, Way
 from voxloop.model import resolve
 from voxloop.store.copying import Copying
-from voxloop.store.drawing import Edit, rounded
+from voxloop.store.drawing import rounded
+from voxloop.store.edit import Edit
 from voxloop.store.planes import Plane
 from voxloop.store.shaping import Mode, checked_mode
 from voxloop.store.strokes import PlaneMask, as_points
@@ -106,6 +107,14 @@ class Guided(Copying):
             Nothing is pointed at, it lies outside, no such class, or two classes are not painted yet (``"live"``).
         ModelError
             The files are no pair that fits; the sentence names what is expected.
+
+        Examples
+        --------
+        >>> labels = ws.labels()
+        >>> labels.prompt(index=3, positive=[(45, 45)], value="cell", by="edges").voxels
+        170
+        >>> labels.prompt(index=3, box=[(6, 6), (27, 27)], value="cell", by="grabcut").voxels
+        236
         """
         plane = self._plane(axis, index)
         if by is not None and (not isinstance(by, str) or by not in WAYS):
@@ -150,6 +159,11 @@ class Guided(Copying):
         ------
         LabelError
             Fewer anchors, anchors outside or further apart than 2048 voxels.
+
+        Examples
+        --------
+        >>> ws.labels().scissors(index=3, points=[(7, 16), (16, 25), (25, 16), (16, 7)], value="cell").voxels
+        191
         """
         plane = self._plane(axis, index)
         anchors = as_points(points)

@@ -18,7 +18,7 @@ from voxloop.store.outlines import fill_drawn
 if TYPE_CHECKING:
     import h5py
 
-    from voxloop.store.drawing import Edit
+    from voxloop.store.edit import Edit
     from voxloop.store.label_contract import OpenLabels
 
 _SETS, _NAMES = "PixelClassification/LabelSets", "PixelClassification/LabelNames"

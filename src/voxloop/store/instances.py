@@ -15,8 +15,9 @@ from voxloop.errors import LabelError, unknown
 from voxloop.geometry import Box, cover
 from voxloop.given import shown
 from voxloop.store import splitting, strokes
-from voxloop.store.drawing import Edit, rounded
+from voxloop.store.drawing import rounded
 from voxloop.store.drawn import with_mark
+from voxloop.store.edit import Edit
 from voxloop.store.locks import LOCK, UNLOCK
 from voxloop.store.planes import Plane
 from voxloop.store.shaping import Shaping
@@ -52,14 +53,26 @@ class ObjectEdits(Shaping):
     # ------------------------------------------------------------------------------------------------------- looking
 
     def object_at(self, point: Sequence[int]) -> int:
-        """The object at a voxel (z, y, x); 0 where there is none."""
+        """The object at a voxel (z, y, x); 0 where there is none.
+
+        Examples
+        --------
+        >>> nuclei.object_at((3, 16, 16))
+        1
+        """
         place = [whole("point", at) for at in as_list("point", point)]
         if len(place) != 3 or not Box.whole(self.shape).holds(place):
             raise LabelError(f"point={shown(point)} is no voxel (z, y, x) of {self.shape}")
         return int(self.read(Box.at(place, (1, 1, 1)))[0, 0, 0])
 
     def object_box(self, object_id: int) -> Box:
-        """The smallest box around an object; reads the chunks that hold it. Raises LabelError where it is gone."""
+        """The smallest box around an object; reads the chunks that hold it. Raises LabelError where it is gone.
+
+        Examples
+        --------
+        >>> nuclei.object_box(1)
+        Box(start=(1, 8, 8), stop=(6, 25, 25))
+        """
         number = self._objects([object_id])[0]
         boxes = []
         for box in self._state.holding([number]):
@@ -91,6 +104,11 @@ class ObjectEdits(Shaping):
             An object; None: the first of all.
         by
             ``"size"``: the largest first; ``"smallest"``; ``"number"``.
+
+        Examples
+        --------
+        >>> nuclei.next_object(), nuclei.next_object(after=3, by="number")
+        (1, 4)
         """
         if not isinstance(by, str) or by not in ORDERS:
             raise LabelError(unknown("order", by, ORDERS))
@@ -139,6 +157,12 @@ class ObjectEdits(Shaping):
         ------
         LabelError
             There is no such object, it is locked, a seed lies beside it, or nothing would be separated.
+
+        Examples
+        --------
+        >>> edit = nuclei.split(1, line=[(0, 16), (40, 16)], index=3)
+        >>> nuclei.counts()
+        {1: 483, 2: 893, 3: 893, 4: 893, 5: 410}
         """
         number = self._objects([object_id], free=True)[0]
         if line is not None and seeds is not None:
@@ -177,7 +201,14 @@ class ObjectEdits(Shaping):
         return self.edit("split", changed, proposal, arguments)
 
     def merge(self, ids: Sequence[int]) -> Edit:
-        """Make one object of several; the largest keeps its number. Raises LabelError where one is gone or locked."""
+        """Make one object of several; the largest keeps its number. Raises LabelError where one is gone or locked.
+
+        Examples
+        --------
+        >>> edit = nuclei.merge([1, 2])
+        >>> nuclei.counts()
+        {1: 1786, 3: 893, 4: 893}
+        """
         numbers = self._objects(ids, free=True)
         if len(numbers) < 2:
             raise LabelError("merge takes two objects or more; select another one as well")
@@ -226,7 +257,16 @@ class ObjectEdits(Shaping):
         return self._change("renumber", table, {"count": len(table)})
 
     def lock(self, ids: Sequence[int]) -> Edit:
-        """Mark objects as right: nothing overwrites, extends or moves them until :meth:`unlock`. One edit."""
+        """Mark objects as right: nothing overwrites, extends or moves them until :meth:`unlock`. One edit.
+
+        Examples
+        --------
+        >>> edit = nuclei.lock([1])
+        >>> nuclei.remove([1])
+        Traceback (most recent call last):
+        ...
+        voxloop.errors.LabelError: object 1 is locked; unlock it first: lab.unlock([1])
+        """
         numbers = self._objects(ids)
         new = [number for number in numbers if number not in self._state.locked()]
         return self._locked(LOCK, new)

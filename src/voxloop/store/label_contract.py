@@ -10,7 +10,7 @@ import numpy as np
 
 from voxloop.geometry import Box, Shape, Spacing
 from voxloop.store.classes import Level
-from voxloop.store.drawing import Edit
+from voxloop.store.edit import Edit
 from voxloop.store.writer import Proposal
 
 if TYPE_CHECKING:

@@ -14,23 +14,20 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError
-from voxloop.geometry import Box, Shape, Spacing, cover
+from voxloop.geometry import Box, cover
 from voxloop.given import flag, shown
 from voxloop.store import family
 from voxloop.store.author_labels import Authored
-from voxloop.store.changes import Change
-from voxloop.store.classes import Level
-from voxloop.store.drawing import Edit
-from voxloop.store.drawn import Drawn, find, with_mark
+from voxloop.store.drawn import with_mark
+from voxloop.store.edit import Edit
 from voxloop.store.guard import Guard
 from voxloop.store.guided import Guided
 from voxloop.store.instances import ObjectEdits
-from voxloop.store.intensities import picture_of
 from voxloop.store.label_setting import LabelSetting
+from voxloop.store.label_view import LabelView
 from voxloop.store.planes import Rectangle
 from voxloop.store.reader import ReaderState
 from voxloop.store.state import LabelState
-from voxloop.store.touched import Touched
 from voxloop.store.values import as_labels, paintable, whole
 from voxloop.store.writer import Proposal, WriterState
 
@@ -39,18 +36,27 @@ if TYPE_CHECKING:
 
     from voxloop.store.document import NamedRegion
     from voxloop.store.family import Children
-    from voxloop.store.label_contract import ImageFacts
     from voxloop.store.mask_values import Values
     from voxloop.store.records import Record
 
 log = logging.getLogger(__name__)
 
 
-class Labels(Guided, ObjectEdits, Authored):
+class Labels(LabelView, Guided, ObjectEdits, Authored):
     """The labels of one level on one image: 0 is unlabelled, classes (or instances) count from 1.
 
     Coordinates are level-0 voxels, zyx, centres at integers. Get one from ``ws.labels(level, image)``; a read-only one
     in any process from :func:`voxloop.store.open_labels`.
+
+    Examples
+    --------
+    >>> labels = ws.labels()
+    >>> labels.paint(index=2, points=[(20, 10), (20, 30)], radius=2, value="cell")
+    Edit(sequence=4, tool='paint', box=Box(start=(2, 18, 8), stop=(3, 23, 33)), voxels=113, outside={})
+    >>> labels.counts(), labels.sequence
+    ({1: 249, 2: 293}, 4)
+    >>> labels.undo().tool, labels.redo().tool
+    ('undo', 'redo')
     """
 
     def __init__(self, state: LabelState, setting: LabelSetting) -> None:
@@ -59,103 +65,18 @@ class Labels(Guided, ObjectEdits, Authored):
         #: name of the prediction that is on show beside these labels; the journal notes it with every edit
         self.beside = ""
 
-    def shows(self, state: LabelState) -> bool:
-        """Whether this is a view of that very state, which may have been closed and opened anew."""
-        return self._state is state
-
-    # ------------------------------------------------------------------------------------------------------- facts
-
-    @property
-    def level(self) -> Level:
-        """The level as it is now (name, kind, classes, parent)."""
-        return self._setting.level()
-
-    @property
-    def image(self) -> str:
-        """Name of the image."""
-        return self._setting.image
-
-    @property
-    def shape(self) -> Shape:
-        return self._state.shape
-
-    @property
-    def chunks(self) -> Shape:
-        return self._state.chunks
-
-    @property
-    def spacing_um(self) -> Spacing:
-        return self._setting.spacing_um()
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self._state.dtype
-
-    @property
-    def path(self) -> Path:
-        """The OME-Zarr folder of the array."""
-        return self._state.place.array
-
-    @property
-    def sequence(self) -> int:
-        """Number of the last edit that this view holds; 0 before the first."""
-        return self._state.sequence
-
-    @property
-    def read_only(self) -> bool:
-        return not isinstance(self._state, WriterState) or self._setting.refusal() is not None
-
-    @property
-    def remarks(self) -> list[str]:
-        """What was found damaged when these labels were read, and what became of it."""
-        return list(self._state.remarks)
-
-    @property
-    def lag(self) -> OSError | None:
-        """What keeps the array from following the journal (a full disk), None where all is well."""
-        return self._state.failure if isinstance(self._state, WriterState) else None
-
-    # -------------------------------------------------------------------------------------------------------- read
-
-    def read(self, region: object = None) -> np.ndarray:
-        """Voxels of a region: slices (z, y, x), a box, a region's name, or None for all (if it fits into memory)."""
-        return self._state.read(self._box(region))
-
     def plane(self, axis: str, index: int, box: Rectangle | None = None, step: int = 1) -> np.ndarray:
-        """One plane across ``axis``, or the ``box`` of it (two slices or pairs, zyx order), every ``step``-th voxel."""
+        """One plane across ``axis``, or the ``box`` of it (two slices or pairs, zyx order), every ``step``-th voxel.
+
+        Examples
+        --------
+        >>> ws.labels().plane("z", 3).shape
+        (64, 64)
+        >>> ws.labels().plane("y", 14, step=2).shape
+        (3, 32)
+        """
         plane, step = self._plane(axis, index), max(1, whole("step", step))
         return self._state.read(plane.box(box)).squeeze(plane.at)[::step, ::step]
-
-    def counts(self) -> dict[int, int]:
-        """Labelled voxels of every value (0 left out)."""
-        return self._state.totals()
-
-    def touched(self) -> list[Touched]:
-        """The chunks that hold labels; costs what they cost, never what the grid would."""
-        return [Touched(self._state.array.box(chunk), counts) for chunk, counts in self._state.touched().items()]
-
-    def next_id(self) -> int:
-        """An instance number that was never used."""
-        self._state.highest = max(self._state.highest, max(self.counts(), default=0))
-        return self._state.highest + 1
-
-    def history(self, sequence: int) -> dict[str, Any]:
-        """What the journal says of an edit: tool, arguments, author, time, box, voxels."""
-        sequence = whole("edit", sequence)
-        if not 1 <= sequence <= len(self._state.journal):
-            raise LabelError(f"there is no edit {sequence}; the journal holds edits 1 to {len(self._state.journal)}")
-        return self._state.journal.arguments(sequence)
-
-    def made_by(self, *tools: str, region: object = None, since: int = 0) -> np.ndarray:
-        """Where the last change after edit ``since`` was made by one of ``tools`` (or by its redo): bool (z, y, x)."""
-        return self._state.made_by(tools, self._box(region), max(0, whole("since", since)))
-
-    def changes(self, since: int = 0, most: int = 4096) -> list[Change]:
-        """What each edit after ``since`` set and nobody changed since, oldest first; edits taken back are left out.
-
-        ``most`` voxels of an edit at most, drawn by its number. Edits of which nothing is left do not appear.
-        """
-        return self._state.changes(since, most)
 
     # ------------------------------------------------------------------------------------------------- whole regions
 
@@ -183,6 +104,18 @@ class Labels(Guided, ObjectEdits, Authored):
             False: set only voxels that are unlabelled so far.
         tool, arguments
             What the journal says of the edit (JSON).
+
+        Examples
+        --------
+        >>> labels = ws.labels()
+        >>> labels.write((slice(0, 1),), np.ones((1, 64, 64)), overwrite=False).voxels
+        4096
+        >>> labels.write(None, np.where(truth > 0, 1, 2), mask=volume.values > 120).voxels
+        3335
+        >>> labels.write(None, np.zeros((2, 2)))
+        Traceback (most recent call last):
+        ...
+        voxloop.errors.LabelError: the array has shape (2, 2), the region (6, 64, 64) (z, y, x)
         """
         box, overwrite = self._box(region), flag("overwrite", overwrite, error=LabelError)
         if not isinstance(arguments, dict | None):
@@ -232,47 +165,69 @@ class Labels(Guided, ObjectEdits, Authored):
         """Write down something that changes no voxel; it is undone as edits are."""
         return self._announce([Edit.of(self._writer().note(tool, arguments, Box.whole((0, 0, 0))))])[0]
 
-    def after(self, edit: int) -> ReaderState:
-        """The state after an edit, whatever is done since; for voxloop itself."""
-        return ReaderState(self._state.place, self.shape, self.dtype, edit)
-
     def as_volume(self) -> xr.DataArray:
-        """The labels as a lazy volume (z, y, x) in micrometres; slices are read when they are computed."""
+        """The labels as a lazy volume (z, y, x) in micrometres; slices are read when they are computed.
+
+        Examples
+        --------
+        >>> labelled = ws.labels().as_volume()
+        >>> labelled.dims, labelled.sel(z=0.12, method="nearest").shape
+        (('z', 'y', 'x'), (64, 64))
+        """
         from voxloop.store.label_volume import as_volume
 
         return as_volume(self)
 
-    def facts(self) -> ImageFacts:
-        """What is known of the image, whether or not it can be opened."""
-        from voxloop.store.label_volume import image_facts
-
-        return image_facts(self._setting.volume)
-
     def load(self, source: Any, zero: str | None = None, values: Values | None = None, **how: Any) -> Edit:
-        """Bring in a mask that was made elsewhere; see :func:`voxloop.store.exchange.load`."""
+        """Bring in a mask that was made elsewhere; see :func:`voxloop.store.exchange.load`.
+
+        Examples
+        --------
+        >>> ws.labels().load((truth > 0).astype("uint8"), zero="unlabelled").voxels
+        3436
+        >>> ws.labels().load((truth > 0).astype("uint8"))
+        Traceback (most recent call last):
+        ...
+        voxloop.errors.LabelError: the mask holds zeros: say what they mean, zero='background' (all of it was ...
+        """
         from voxloop.store.exchange import load
 
         return load(self, source, zero, values, **how)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the labels to a file of another program; see :func:`voxloop.store.exchange.save`."""
+        """Write the labels to a file of another program; see :func:`voxloop.store.exchange.save`.
+
+        Examples
+        --------
+        >>> ws.labels().save("labels.ome.tif")
+        PosixPath('labels.ome.tif')
+        """
         from voxloop.store.exchange import save
 
         return save(self, path, overwrite=overwrite)
 
-    def drawn(self, stroke: str) -> Drawn | None:
-        """How much of a stroke that a page drew is on record, by the id the page gave it; None where nothing is."""
-        return find(self._state.journal, stroke)
-
     # -------------------------------------------------------------------------------------------------- undo, follow
 
     def undo(self) -> Edit | None:
-        """Take the last edit back, whenever and wherever it was made; None where there is none."""
+        """Take the last edit back, whenever and wherever it was made; None where there is none.
+
+        Examples
+        --------
+        >>> ws.labels().undo()
+        Edit(sequence=4, tool='undo', box=Box(start=(3, 29, 2), stop=(4, 34, 63)), voxels=293, outside={})
+        """
         record = self._writer().undo()
         return None if record is None else self._went(record, back=True)
 
     def redo(self) -> Edit | None:
-        """Make the last edit that was taken back again; None where there is none."""
+        """Make the last edit that was taken back again; None where there is none.
+
+        Examples
+        --------
+        >>> labels = ws.labels()
+        >>> labels.undo().tool, labels.redo().tool
+        ('undo', 'redo')
+        """
         record = self._writer().redo()
         return None if record is None else self._went(record, back=False)
 
@@ -294,7 +249,15 @@ class Labels(Guided, ObjectEdits, Authored):
         return isinstance(self._state, WriterState) and self._state.can_redo
 
     def on_edit(self, callback: Callable[[Edit], None]) -> Callable[[], None]:
-        """Call back after every edit, in the thread that made it. The result ends that."""
+        """Call back after every edit, in the thread that made it. The result ends that.
+
+        Examples
+        --------
+        >>> stop = ws.labels().on_edit(lambda edit: print(edit.tool, edit.voxels))
+        >>> edit = ws.labels().paint(index=1, points=[(30, 30)], radius=2, value="background")
+        paint 13
+        >>> stop()
+        """
         if not callable(callback):
             raise LabelError(f"callback={shown(callback)} cannot be called")
         key = object()
@@ -307,7 +270,12 @@ class Labels(Guided, ObjectEdits, Authored):
         return self._announce([Edit.of(record) for record in records])
 
     def flush(self) -> None:
-        """Bring the array on disk up to the last edit, now instead of within a second. Raises WorkspaceError."""
+        """Bring the array on disk up to the last edit, now instead of within a second. Raises WorkspaceError.
+
+        Examples
+        --------
+        >>> ws.labels().flush()
+        """
         if not isinstance(self._state, WriterState):
             return
         try:
@@ -383,12 +351,6 @@ class Labels(Guided, ObjectEdits, Authored):
     def paintable(self, given: int | str) -> int:
         """A value that may be painted. Raises LabelError."""
         return paintable(self.level, given, self.dtype)
-
-    def picture(self, channel: int | str) -> Callable[[Box], np.ndarray]:
-        return picture_of(self._setting.volume(), self._setting.channels(), channel)
-
-    def _box(self, region: object) -> Box:
-        return Box.of(self._setting.region(region).box if isinstance(region, str) else region, self.shape)
 
 
 def _block(array: Any, box: Box) -> np.ndarray:

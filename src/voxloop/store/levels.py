@@ -16,7 +16,7 @@ from voxloop.store.named import Keeper, Named
 from voxloop.store.skeleton import SINGLE, Skeleton, as_skeleton
 
 if TYPE_CHECKING:
-    from voxloop.store.drawing import Edit
+    from voxloop.store.edit import Edit
     from voxloop.store.labels import Labels
 
 

@@ -19,7 +19,7 @@ from voxloop.store.strokes import PlaneMask
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from voxloop.store.drawing import Edit
+    from voxloop.store.edit import Edit
     from voxloop.store.label_contract import OpenLabels
 
 

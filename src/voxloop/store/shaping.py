@@ -13,7 +13,8 @@ from voxloop.errors import LabelError, unknown
 from voxloop.geometry import Box, cover
 from voxloop.given import flag
 from voxloop.store import refining, shapes, strokes
-from voxloop.store.drawing import Drawing, Edit, Inside, rounded
+from voxloop.store.drawing import Drawing, Inside, rounded
+from voxloop.store.edit import Edit
 from voxloop.store.planes import Plane
 from voxloop.store.region_mask import mask_of
 from voxloop.store.units import Unit
@@ -81,6 +82,14 @@ class Shaping(Drawing):
         ------
         LabelError
             No such class, a locked class, a plane outside, fewer than three corners.
+
+        Examples
+        --------
+        >>> labels = ws.labels()
+        >>> labels.polygon(index=1, points=[(10, 10), (10, 30), (30, 20)], value="cell").voxels
+        231
+        >>> labels.polygon(index=1, points=[(10, 10), (10, 30), (14, 20)], value="cell", mode="subtract").voxels
+        61
         """
         return self._shape("polygon", self._plane(axis, index), points, value, mode, depth, (unit, supervoxels))
 
@@ -96,7 +105,13 @@ class Shaping(Drawing):
         unit: Unit = "voxels",
         supervoxels: Mapping[str, Any] | None = None,
     ) -> Edit:
-        """Fill the rectangle between two opposite corners; as :meth:`polygon`."""
+        """Fill the rectangle between two opposite corners; as :meth:`polygon`.
+
+        Examples
+        --------
+        >>> ws.labels().box(index=1, points=[(4, 4), (13, 23)], value="background").voxels
+        200
+        """
         return self._shape("box", self._plane(axis, index), points, value, mode, depth, (unit, supervoxels))
 
     def ellipse(
@@ -111,7 +126,13 @@ class Shaping(Drawing):
         unit: Unit = "voxels",
         supervoxels: Mapping[str, Any] | None = None,
     ) -> Edit:
-        """Fill the ellipse in the rectangle between two opposite corners; as :meth:`polygon`."""
+        """Fill the ellipse in the rectangle between two opposite corners; as :meth:`polygon`.
+
+        Examples
+        --------
+        >>> ws.labels().ellipse(index=1, points=[(10, 10), (30, 50)], value="cell", depth=2).voxels
+        2702
+        """
         return self._shape("ellipse", self._plane(axis, index), points, value, mode, depth, (unit, supervoxels))
 
     def _shape(
@@ -200,6 +221,11 @@ class Shaping(Drawing):
         ------
         LabelError
             ``low`` lies above ``high``, no such class or channel, a region and a stroke.
+
+        Examples
+        --------
+        >>> ws.labels().threshold(low=120, region=(slice(2, 4),), value="cell").voxels
+        1744
         """
         low, high = (number("intensity", edge, endless=True) for edge in (low, high))
         if not low <= high:
@@ -279,6 +305,14 @@ class Shaping(Drawing):
         ------
         LabelError
             No such operation, scope or class, or more than half a billion voxels at once: name a region.
+
+        Examples
+        --------
+        >>> labels = ws.labels()
+        >>> labels.refine("dilate", radius_um=0.02, index=3, value="cell").voxels
+        128
+        >>> labels.refine("remove small", radius_um=0.01, scope="volume", value="cell").voxels
+        0
         """
         for what, given, allowed in (("operation", operation, refining.OPERATIONS), ("scope", scope, SCOPES)):
             if not isinstance(given, str) or given not in allowed:

@@ -42,6 +42,15 @@ def author(name: Any = ...) -> str:
     ------
     LabelError
         It is no name: empty, longer than 100 letters, or with line breaks.
+
+    Examples
+    --------
+    >>> vl.author("Ada")
+    'Ada'
+    >>> edit = ws.labels().paint(index=1, points=[(30, 30)], radius=2, value="background")
+    >>> "Ada" in ws.labels().authors
+    True
+    >>> before = vl.author(None)
     """
     if name is None:
         os.environ.pop(VARIABLE, None)

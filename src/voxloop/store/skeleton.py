@@ -33,6 +33,13 @@ class Skeleton:
     ------
     LabelError
         No node, one given twice, an edge or a pair with an unknown node, from a node to itself, or given twice.
+
+    Examples
+    --------
+    >>> worm = vl.Skeleton(("head", "middle", "tail"), edges=(("head", "middle"), ("middle", "tail")))
+    >>> level = film.levels.add("worms", kind="points", skeleton=worm)
+    >>> level.skeleton.nodes
+    ('head', 'middle', 'tail')
     """
 
     nodes: tuple[str, ...]

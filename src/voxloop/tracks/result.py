@@ -40,6 +40,17 @@ class Tracks:
         What was linked: ``{"is": "level" | "found" | "objects", ...}``.
     parents
         Pairs (parent, child) of tracks, where one divided or two joined.
+
+    Examples
+    --------
+    >>> tracks = film.track("flies").result
+    >>> tracks.count, tracks.lineage
+    (2, {1: (0, 3, 0), 2: (0, 3, 0)})
+    >>> tracks.motion()[["first", "last"]]
+           first  last
+    track
+    1          0     3
+    2          0     3
     """
 
     def __init__(self, folder: Path) -> None:

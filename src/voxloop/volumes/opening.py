@@ -87,6 +87,11 @@ def open_volume(
     -----
     VolumeWarning
         Voxels of the file are not shown, or shown though they are missing: see ``attrs["remarks"]``.
+
+    Examples
+    --------
+    >>> vl.open_volume(np.zeros((3, 64, 64)), spacing=(0.1, 0.02, 0.02)).shape
+    (3, 64, 64)
     """
     _check_arguments(dataset, channels, timepoint, scale)
     if isinstance(channels, Integral):

@@ -34,6 +34,11 @@ def scales(volume: DataArray, *, cache: str | Path | None = None, smallest: int 
         Folder in which computed blocks are kept (made when needed, may be deleted at any time). None: computed anew.
     smallest
         Longest side of the coarsest plane, in pixels.
+
+    Examples
+    --------
+    >>> [one.shape for one in vl.scales(volume)]
+    [(6, 64, 64)]
     """
     if not hasattr(volume, "attrs"):
         raise VolumeError(f"{shown(volume)} is no volume; open it first with open_volume")

@@ -81,6 +81,13 @@ def save_volume(
     -------
     Path
         Where it was written. What was there before is replaced only once the new one is whole.
+
+    Examples
+    --------
+    >>> vl.save_volume(volume, "cells.ome.tif")
+    PosixPath('cells.ome.tif')
+    >>> vl.open_volume("cells.ome.tif").shape
+    (6, 64, 64)
     """
     target, overwrite = path_of(path, error=VolumeError), flag("overwrite", overwrite, error=VolumeError)
     _check_free(target, overwrite=overwrite)

@@ -67,6 +67,12 @@ def agreement(
         The two do not lie on the same voxels.
     LabelError
         The mapping names a class that there is not.
+
+    Examples
+    --------
+    >>> agreement = ws.agreement("predict-1", np.where(truth > 0, 1, 2), boundaries=False)
+    >>> {name: round(dice, 1) for name, dice in agreement.dice.items()}
+    {'cell': 0.9, 'background': 1.0}
     """
     from voxloop import review
 

@@ -83,6 +83,11 @@ def clip(
     ------
     VolumeError, LabelError, PredictionError
         A plane outside, a layer that is not there or empty, no ffmpeg, a full disk; nothing is left behind.
+
+    Examples
+    --------
+    >>> ws.clip("cells.mp4", layers=["predict-1"], fps=5)
+    PosixPath('cells.mp4')
     """
     from voxloop.film.slices import SlicePictures
 

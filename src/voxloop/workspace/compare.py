@@ -49,6 +49,13 @@ def compare(
         They are fewer than two, of different classes, or there is no image that all of them have predicted.
     WorkspaceError
         There is no such set, or one of the models has learned from it.
+
+    Examples
+    --------
+    >>> ws.predict("shallow-1", name="again").result
+    <Prediction 'again': cell, background; 100% of image 'stack'; made in one piece, without cuts between tiles>
+    >>> ws.compare(["predict-1", "again"]).words
+    'predict-1 and again say the same everywhere'
     """
     level = interval_level(level)
     if isinstance(models, str) or not isinstance(models, Sequence) or len(models) < 2:
@@ -92,6 +99,11 @@ def offer(project: Project, image: str | None = None, level: str | None = None) 
     ------
     PredictionError
         Nothing is predicted of it yet.
+
+    Examples
+    --------
+    >>> ws.offer().name, ws.offer().words
+    ('predict-1', 'predict-1 is the only prediction')
     """
     if image is not None and image not in project.images:
         raise WorkspaceError(unknown("image", image, project.images.names))
@@ -116,6 +128,11 @@ def best(project: Project, image: str | None = None, level: str | None = None) -
     ------
     PredictionError
         Nothing is predicted of it yet.
+
+    Examples
+    --------
+    >>> ws.best().name
+    'predict-1'
     """
     return project.predictions[offer(project, image, level).name]
 

@@ -48,6 +48,11 @@ def doubtful_objects(
         The level holds classes, or no object.
     PredictionError
         The image has no prediction, or that one keeps no uncertainty.
+
+    Examples
+    --------
+    >>> ws.doubtful_objects("objects-1").columns.tolist()
+    ['error', 'voxels', 'locked']
     """
     from voxloop.objects import Objects, measure_objects
 

@@ -64,6 +64,17 @@ def export(
     ------
     PredictionError, VolumeError, LabelError
         There is no such thing, or the path exists and ``overwrite`` is false.
+
+    Examples
+    --------
+    >>> ws.export("predict-1", "cells.ome.zarr")
+    PosixPath('cells.ome.zarr')
+    >>> ws.export("objects-1", "cells.csv")
+    PosixPath('cells.csv')
+    >>> ws.export("labels", "cells.ome.zarr")
+    Traceback (most recent call last):
+    ...
+    voxloop.errors.LabelError: cells.ome.zarr exists; choose another name or say overwrite=True
     """
     from voxloop.objects.result import MESHES
     from voxloop.objects.table_files import TABLES
@@ -111,6 +122,12 @@ def export_model(
     Its test tensors are a piece of the first image; bioimageio.core computes them again from the package.
     See :func:`voxloop.bioimageio.export_package` for ``settings``. It is the network also where the run keeps the pixel
     classifier to predict with, which no other program opens. Raises ModelError where the model is no network.
+
+    Examples
+    --------
+    A network is needed, whose training takes minutes:
+
+    >>> ws.export_model("deep-1", "membranes.zip")  # doctest: +SKIP
     """
     trained = run if isinstance(run, Run) else project.runs[run]
     model = trained.model("network") if trained.learner == "deep" else trained.model()

@@ -49,6 +49,15 @@ def g_ratio(
     ------
     PredictionError
         There is no such prediction, level or class.
+
+    Examples
+    --------
+    >>> level = ws.levels.add("fibres", classes=["axon", "myelin"])
+    >>> fibres = ws.labels("fibres")
+    >>> for value, low, high in (("myelin", 10, 50), ("axon", 20, 40)):
+    ...     edit = fibres.ellipse(index=2, points=[(low, low), (high, high)], value=value)
+    >>> ws.g_ratio("fibres")["g_ratio"].round(2).tolist()
+    [0.52]
     """
     from voxloop.objects import measure_fibres
 

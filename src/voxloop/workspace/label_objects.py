@@ -112,6 +112,13 @@ def label_objects(
     ------
     LabelError
         No such level, class or object, or the image of the objects has another size.
+
+    Examples
+    --------
+    >>> level = ws.levels.add("cells", kind="instances")
+    >>> edit = ws.label_objects("objects-1", "cells")
+    >>> sorted(ws.labels("cells").counts())
+    [1, 2, 3, 4]
     """
     overwrite = flag("overwrite", overwrite, error=LabelError)
     made = made_objects(project, objects)

@@ -335,6 +335,19 @@ def merge(
         There is no workspace, it is this one, or they have no image in common.
     LabelError
         The copy has labels of a class that is not here, or a journal that is damaged.
+
+    Examples
+    --------
+    >>> import shutil
+    >>> copied = shutil.copytree("cells", "bob")
+    >>> with vl.Workspace.open("bob") as bob:
+    ...     bob.labels().paint(index=1, points=[(30, 30)], radius=2, value="background")
+    Edit(sequence=4, tool='paint', box=Box(start=(1, 28, 28), stop=(2, 33, 33)), voxels=13, outside={})
+    >>> merge = ws.merge("bob")
+    >>> merge
+    13 voxels come from bob, no conflict
+    >>> merge.apply()
+    13 voxels and 0 marks changed in 1 of 4 label arrays
     """
     path, told = path_of(other, error=WorkspaceError), check_classes(classes)
     if path.resolve() == project.path.resolve():

@@ -30,6 +30,12 @@ def methods(project: Project, prediction: Prediction | Run | str | None = None, 
     ------
     PredictionError
         There is no prediction (of this name).
+
+    Examples
+    --------
+    >>> print(ws.methods("predict-1"))
+    The image 'stack' (6 x 64 x 64 voxels of 40 x 10 x 10 nm, z y x) was segmented into cell, background with a
+    pixel classifier on multi-scale filter responses (run 'shallow-1'). 3 strokes were painted by hand in 1 round, ...
     """
     from voxloop.review import Report, methods_paragraph
 

@@ -56,6 +56,17 @@ def add_pairs(
         There is no such folder, or nothing in it makes a pair.
     VolumeError, LabelError
         A picture cannot be opened, or a mask does not fit: it is named, and nothing is added.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> Path("pairs").mkdir()
+    >>> vl.save_volume(volume, "pairs/a.tif"), vl.save_volume((truth > 0).astype("uint8"), "pairs/a_mask.tif")
+    (PosixPath('pairs/a.tif'), PosixPath('pairs/a_mask.tif'))
+    >>> table = ws.add_pairs("pairs", level="labels", zero="background")
+    >>> table[["image", "voxels"]]
+      image  voxels
+    0     a   24576
     """
     how: dict[str, Any] = {"level": level, "zero": zero, "values": values, "copy": copy}
     return pairs.add_pairs(project.store, images, masks, **how, **arguments)

@@ -73,6 +73,16 @@ def authors(
     ------
     LabelError, WorkspaceError
         There is no such level, image or author.
+
+    Examples
+    --------
+    >>> now = vl.author("Ada")
+    >>> ws.labels().paint(index=1, points=[(30, 30)], radius=2, value="background")
+    Edit(sequence=4, tool='paint', box=Box(start=(1, 28, 28), stop=(2, 33, 33)), voxels=13, outside={})
+    >>> ws.authors(author="Ada")[["edits", "voxels"]]
+       edits  voxels
+    0      1      13
+    >>> before = vl.author(None)
     """
     found: dict[tuple[str, str, str], _Work] = {}
     by_author: dict[str, list[tuple[float, _Work]]] = {}

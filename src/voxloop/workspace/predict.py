@@ -86,6 +86,13 @@ def predict(
         fills. Of several images the result is a ``Batch`` with ``.predictions`` by image and a ``.table``. Of a model
         that finds places it is a ``FoundPlaces`` (of several images a ``FoundBatch``), which ``ws.accept`` turns into
         predicted labels.
+
+    Examples
+    --------
+    >>> run = ws.predict("shallow-1", region=(slice(2, 4),))
+    >>> prediction = run.result
+    >>> prediction.labels.shape
+    (6, 64, 64)
     """
     config = PredictConfig.of(config, **settings)
     if places.finds_places(project, run_or_model):
@@ -138,6 +145,13 @@ def forecast(
 
     The model is measured on a piece of the image, in a process of its own; of several images time and disk are
     those of all. Raises PredictionError where it cannot be done, with the setting that would help.
+
+    Examples
+    --------
+    The model is measured in a process of its own, which takes seconds:
+
+    >>> ws.forecast("shallow-1").words  # doctest: +SKIP
+    'about 4 s, 0.38 of 1.9 GB of memory, 0.2 MB on disk'
     """
     from voxloop.prediction.rehearsal import Rehearsal
 

@@ -87,19 +87,53 @@ class Project:
         return self._offers
 
     def labels(self, level: str | None = None, image: str | None = None) -> Labels:
-        """The label array of one level on one image; None stands for the only one there is. Raises LabelError."""
+        """The label array of one level on one image; None stands for the only one there is. Raises LabelError.
+
+        Examples
+        --------
+        >>> ws.labels("labels", "stack").counts()
+        {1: 136, 2: 293}
+        >>> ws.labels("neurons")
+        Traceback (most recent call last):
+        ...
+        voxloop.errors.LabelError: unknown level 'neurons'; there are 'labels', 'spots', 'boxes', 'kinds'
+        """
         return self.store.labels(level=level, image=image)
 
     def points(self, level: str | None = None, image: str | None = None) -> PointLabels:
-        """The points of one level on one image; None stands for the only one there is. Raises LabelError."""
+        """The points of one level on one image; None stands for the only one there is. Raises LabelError.
+
+        Examples
+        --------
+        >>> spots = ws.points("spots")
+        >>> spots.add(None, {"head": (3, 10, 10), "tail": (3, 20, 20)})
+        1
+        >>> spots.instance(1).points
+        {'head': (3.0, 10.0, 10.0), 'tail': (3.0, 20.0, 20.0)}
+        """
         return self.store.points(level=level, image=image)
 
     def boxes(self, level: str | None = None, image: str | None = None) -> BoxLabels:
-        """The boxes of one level on one image; None stands for the only one there is. Raises LabelError."""
+        """The boxes of one level on one image; None stands for the only one there is. Raises LabelError.
+
+        Examples
+        --------
+        >>> ws.boxes("boxes").add(None, ((3, 10, 10), (4, 22, 22)), label="cell")
+        1
+        >>> ws.boxes("boxes").counts()
+        {'cell': 1}
+        """
         return self.store.boxes(level=level, image=image)
 
     def pictures(self, level: str | None = None, image: str | None = None) -> PictureLabels:
-        """The classes of the frames of an image; None stands for the only level or image. Raises LabelError."""
+        """The classes of the frames of an image; None stands for the only level or image. Raises LabelError.
+
+        Examples
+        --------
+        >>> ws.pictures("kinds").assign(None, "sharp")
+        >>> ws.pictures("kinds").counts()
+        {'sharp': 1}
+        """
         return self.store.pictures(level=level, image=image)
 
     def catalogue(self, name: str = "images") -> Catalogue:
@@ -109,6 +143,14 @@ class Project:
         ----------
         name
             ``"images"``, ``"frames"`` (of stacks of frames), or a grid of tiles (``ws.tiles.add``).
+
+        Examples
+        --------
+        >>> images = ws.catalogue("images")
+        >>> images.set("stack", status="done", note="well focused")
+        1
+        >>> images.find(status="done")
+        ['stack']
         """
         if not isinstance(name, str) or name not in (*RESERVED, *self.tiles.names):
             raise WorkspaceError(

@@ -45,6 +45,14 @@ def accept(
 
     Of tracks: instances of their level get them; what was found comes as predicted instances with tracks; objects of
     masks become a new level of instances, ``level``, with one number a track.
+
+    Examples
+    --------
+    >>> edit = ws.accept("predict-1", above=0.95)
+    >>> edit.tool, edit.voxels > 10_000
+    ('accept', True)
+    >>> ws.labels().undo().tool
+    'undo'
     """
     from voxloop import review
 
@@ -68,6 +76,12 @@ def evaluate(project: Project, prediction: Prediction | Run | str, truth: Any, *
     """Score a prediction against the truth; streams over chunks.
 
     The truth is an array, a volume, the name of a level, ``"cells by Ada"`` (what one author said), or Labels.
+
+    Examples
+    --------
+    >>> report = ws.evaluate("predict-1", np.where(truth > 0, 1, 2))
+    >>> round(report.iou, 1), round(report.iou_per_class["cell"], 1)
+    (0.9, 0.9)
     """
     from voxloop import review
 
@@ -96,6 +110,11 @@ def score(project: Project, prediction: Prediction | Run | str, level: float = L
     ------
     PredictionError
         Nothing was predicted with this run yet.
+
+    Examples
+    --------
+    >>> ws.score("predict-1").words
+    'not known yet: correct 10 more places, or check 100 points'
     """
     from voxloop import review
 
@@ -129,6 +148,14 @@ def audit(
         How many; 100 points or 12 fields where None.
     seed
         The same seed draws the same places.
+
+    Examples
+    --------
+    >>> audit = ws.audit("predict-1", n=40)
+    >>> for i, place in enumerate(audit.points):
+    ...     audit.answer(i, "cell" if truth[place] else "background")
+    >>> audit.score().words
+    'IoU 0.8...-0.9..., from 40 points checked'
     """
     from voxloop import review
 
@@ -149,6 +176,11 @@ def doctor(project: Project, n: int = 20, run: Run | str | None = None) -> list[
     ------
     RunError
         There is no such training yet.
+
+    Examples
+    --------
+    >>> ws.doctor()
+    []
     """
     from voxloop import review
 

@@ -57,6 +57,12 @@ def scene3d(
     ------
     VolumeError, LabelError, PredictionError
         The image is flat, a plane lies outside, a layer is not there, empty, or has no surface.
+
+    Examples
+    --------
+    >>> scene = ws.scene3d(layers=["objects-1"], planes={"z": 3})
+    >>> scene.picture("cells.png", "isometric", size=(320, 240))
+    PosixPath('cells.png')
     """
     from voxloop.film.scene3d import Scene3D
 

@@ -71,6 +71,15 @@ def study(
     ------
     PredictionError
         There are no objects, two are of one image, or there is no such image, measure or rule.
+
+    Examples
+    --------
+    >>> study = ws.study("objects-1", rules={"large": "volume_um3 > 0.004"})
+    >>> study.counts
+       image group  objects  large
+    0  stack   all        4      4
+    >>> study.report("study.html")
+    PosixPath('study.html')
     """
     from voxloop.objects import MeasureRule, ObjectClassifier
     from voxloop.review import Study

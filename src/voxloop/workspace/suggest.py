@@ -75,6 +75,14 @@ def suggest(
         There is no such strategy, or it needs a prediction; the prediction kept neither probabilities nor uncertainty.
     WorkspaceError
         An image or region is not there.
+
+    Examples
+    --------
+    >>> place = ws.suggest("predict-1", n=3)[0]
+    >>> place.image, place.axis
+    ('stack', 'z')
+    >>> print(place.reason)
+    unsure in ...% between cell and background; ...% of what may be wrong looks like this
     """
     from voxloop import review
 

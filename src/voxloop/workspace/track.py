@@ -76,6 +76,18 @@ def track(
     ------
     PredictionError
         There is no such run or level, or it has no frames.
+
+    Examples
+    --------
+    >>> flies = film.points("flies")
+    >>> run = film.track(flies, max_distance_um=20)
+    >>> run.result
+    <Tracks of level 'flies' on 'film': 2>
+    >>> run.result.table()[["track", "frame", "number"]].head(3)
+       track  frame  number
+    0      1      0       1
+    1      1      1       3
+    2      1      2       5
     """
     told = {"method": method, "max_distance_um": max_distance_um, "number": number}
     settings |= {key: value for key, value in told.items() if value is not None}

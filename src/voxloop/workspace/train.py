@@ -74,6 +74,14 @@ def train(
         A network is asked for, and torch is not installed.
     RunError
         The device is busy, and ``queue`` is False; no run is left behind.
+
+    Examples
+    --------
+    >>> run = ws.train(vl.ShallowConfig(trees=8), note="first strokes")
+    >>> run.name, run.state
+    ('shallow-2', 'finished')
+    >>> run.result
+    <ShallowModel ...: cell, background>
     """
     config = ShallowConfig() if config is None else config
     note = text("note", note, error=RunError)

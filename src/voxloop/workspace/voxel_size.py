@@ -37,6 +37,14 @@ def set_voxel_size(
     ------
     VolumeError
         That is no voxel size.
+
+    Examples
+    --------
+    >>> remarks = ws.set_voxel_size("stack", (0.05, 0.01, 0.01))
+    >>> len(remarks)
+    2
+    >>> ws.images.info("stack").spacing_um
+    (0.05, 0.01, 0.01)
     """
     project.store.check_writable()
     name = project.images.one(image)

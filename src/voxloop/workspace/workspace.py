@@ -46,6 +46,15 @@ class Workspace(Project):
     Use :meth:`create` or :meth:`open`, best as a context manager. Every verb has a panel that calls it, and every
     panel shows the line of Python that it runs. What takes time (:meth:`train`, :meth:`predict`, :meth:`objects`, ...)
     returns a :class:`Run` at once; ``run.result`` waits for what comes out, ``await run`` too.
+
+    Examples
+    --------
+    >>> ws = vl.Workspace.create("first", image=volume, classes=["cell", "background"])
+    >>> ws.labels().paint(index=3, points=[(14, 14), (18, 18)], radius=3, value="cell")
+    Edit(sequence=1, tool='paint', box=Box(start=(3, 11, 11), stop=(4, 22, 22)), voxels=65, outside={})
+    >>> ws.labels().counts()
+    {1: 65}
+    >>> ws.close()
     """
 
     train = training.train
@@ -112,6 +121,12 @@ class Workspace(Project):
             The folder is in use.
         VolumeError
             The image cannot be opened; nothing is left behind.
+
+        Examples
+        --------
+        >>> with vl.Workspace.create("first", image=volume, classes=["cell", "background"]) as ws:
+        ...     print(ws.images.names, ws.levels.names)
+        ['image'] ['labels']
         """
         if (
             flag("exist_ok", exist_ok, error=WorkspaceError)
@@ -125,6 +140,13 @@ class Workspace(Project):
         """Open a workspace. Where another process holds it, it opens read-only and ``ws.writer`` says who.
 
         Read-only are images, levels, labels, regions and sets; runs can be started all the same.
+
+        Examples
+        --------
+        >>> ws.close()
+        >>> with vl.Workspace.open("cells") as again:
+        ...     print(again.runs, again.read_only)
+        <Runs: shallow-1, predict-1, objects-1> False
         """
         return cls(Store.open(path, read_only=read_only))
 
@@ -144,11 +166,23 @@ class Workspace(Project):
         return ImageSupervoxels(self)
 
     def size(self) -> dict[str, int]:
-        """Bytes on disk, by part."""
+        """Bytes on disk, by part.
+
+        Examples
+        --------
+        >>> sorted(ws.size())
+        ['images', 'journal', 'labels', 'objects', 'predictions', 'runs', 'total']
+        """
         return self.store.size()
 
     def clean(self) -> int:
-        """Delete caches that come back by themselves; bytes freed."""
+        """Delete caches that come back by themselves; bytes freed.
+
+        Examples
+        --------
+        >>> ws.clean() >= 0
+        True
+        """
         return self.store.clean()
 
     def __repr__(self) -> str:

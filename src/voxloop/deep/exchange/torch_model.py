@@ -34,6 +34,15 @@ class TorchModel(model.NetworkModel):
     ------
     ModelError
         There is no module, or no spec and it does not tell what it takes.
+
+    Examples
+    --------
+    torch takes seconds to import:
+
+    >>> import torch  # doctest: +SKIP
+    >>> model = vl.TorchModel(torch.nn.Conv3d(1, 2, 3, padding="same"))  # doctest: +SKIP
+    >>> vl.predict(model, volume)[:, 3].shape  # doctest: +SKIP
+    (2, 64, 64)
     """
 
     def __init__(self, module: nn.Module | None, spec: ModelSpec | None = None, *, folder: Path | None = None) -> None:

@@ -33,6 +33,12 @@ class ChannelsPanel(Panel):
 
     ``panel.add()``, ``panel.open(name)``, ``panel.remove(name)`` and ``panel.compute()`` are what the buttons do;
     ``panel.code`` is the line of Python of what is set up.
+
+    Examples
+    --------
+    >>> panel = vl.ChannelsPanel(ws)
+    >>> print(panel.code)
+    ws.channels.add('smooth', 'gaussian', sigma_um=0.02)
     """
 
     @on_ui

@@ -37,7 +37,7 @@ from voxloop.panels.label.slice_box import SliceBox
 from voxloop.panels.label.steps import Steps
 from voxloop.panels.label.strays import Strays
 from voxloop.panels.label.tool_box import ToolBox
-from voxloop.panels.label.tools import BY_NAME, Call, bindings, fill_call, hand, stroke_call, voxel_of
+from voxloop.panels.label.tools import BY_NAME, OBJECT_COLOR, Call, bindings, fill_call, hand, stroke_call, voxel_of
 from voxloop.panels.label.unit_box import UnitBox
 from voxloop.panels.people.people_box import PeopleBox
 from voxloop.panels.view.ink import StrokePiece
@@ -49,9 +49,6 @@ from voxloop.panels.view.plane_view import PlaneView
 if TYPE_CHECKING:
     from voxloop.store import Edit, Labels
     from voxloop.workspace.workspace import Workspace
-
-#: of what is painted on a level of single objects
-OBJECT_COLOR = "#56b4e9"
 
 
 class LabelPanel(Panel):
@@ -67,6 +64,10 @@ class LabelPanel(Panel):
         Of the picture, CSS pixels; the panel is as high as the window where not given.
     overlay_source
         Makes who answers for the live overlay; a helper process of the workspace where not given.
+
+    Examples
+    --------
+    >>> panel = vl.LabelPanel(ws, "stack", "labels")
     """
 
     @on_ui
@@ -89,10 +90,8 @@ class LabelPanel(Panel):
         self.labels: Labels
         self._disconnect: list[Callable[[], object]] = []
         self._stale = True
-        picture = as_high_as_the_window(self.widget, height)
-        self.view = PlaneView(self.ws.images.scales(self._image), height=picture)
-        self.planes = LinkedPlanes(self.view)
-        self.tools = ToolBox(self.handler)
+        self.view = PlaneView(ws.images.scales(self._image), height=as_high_as_the_window(self.widget, height))
+        self.planes, self.tools = LinkedPlanes(self.view), ToolBox(self.handler)
         self.state = self.tools.state
         self.code_line = CodeLine()
         self.code, self.show_code = self.code_line.widget, self.code_line.show

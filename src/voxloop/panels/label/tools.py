@@ -60,6 +60,8 @@ TOOLS: tuple[Tool, ...] = (
 OF_OBJECTS = ("objects", "cut", "seeds")
 #: tools that have no use for the class in the hand
 _PLAIN = ("look", "erase", *OF_OBJECTS)
+#: of what is painted on a level of single objects
+OBJECT_COLOR = "#56b4e9"
 BY_NAME = {tool.name: tool for tool in TOOLS}
 
 

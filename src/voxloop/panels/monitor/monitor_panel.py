@@ -55,6 +55,10 @@ class MonitorPanel(Panel):
         A run, or several: their curves are laid over each other, and the one chosen in the list is steered.
     embedded
         The panel around it lists the runs, and opens the one that is steered, which is the last.
+
+    Examples
+    --------
+    >>> panel = vl.MonitorPanel(ws.runs["shallow-1"])
     """
 
     @on_ui

@@ -46,6 +46,12 @@ class ObjectsPanel(Panel):
 
     ``panel.config``, ``panel.code`` and ``panel.apply()`` are what form, 'Copy as code' and the button stand for;
     ``panel.objects`` is what the table lists.
+
+    Examples
+    --------
+    >>> panel = vl.ObjectsPanel(ws)
+    >>> print(panel.code)
+    ws.objects('predict-1', of='cell')
     """
 
     @on_ui

@@ -48,6 +48,13 @@ class PicturesPanel(Panel):
         images, or the frames of the only one.
     on_open
         Called with the name of an item that is to be labelled (Enter, or a double click); :attr:`opened` is the last.
+
+    Examples
+    --------
+    >>> panel = vl.PicturesPanel(film, "frames")
+    >>> panel.choose(["film/0", "film/2"])
+    >>> panel.chosen
+    ['film/0', 'film/2']
     """
 
     @on_ui

@@ -48,6 +48,12 @@ class PointsPanel(Panel):
         What to label; the first of its kind where not given. Without any such level, a form makes one.
     height
         Of the picture, CSS pixels; the panel is as high as the window where not given.
+
+    Examples
+    --------
+    >>> panel = vl.PointsPanel(film)
+    >>> panel.level, panel.frame
+    ('flies', 0)
     """
 
     @on_ui

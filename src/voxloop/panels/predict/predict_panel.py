@@ -53,6 +53,12 @@ class PredictPanel(Panel):
 
     ``panel.config``, ``panel.region``, ``panel.code`` and ``panel.predict()`` are what form, buttons and 'Copy as code'
     stand for. ``panel.prediction`` is what lies over the picture.
+
+    Examples
+    --------
+    >>> panel = vl.PredictPanel(ws)
+    >>> print(panel.code)
+    run = ws.predict('shallow-1', focus=(3, 32, 32))
     """
 
     @on_ui

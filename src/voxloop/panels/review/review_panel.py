@@ -55,6 +55,12 @@ class ReviewPanel(LabelPanel):
     ----------
     prediction
         Name of the prediction to begin with; the newest where not given.
+
+    Examples
+    --------
+    >>> panel = vl.ReviewPanel(ws, prediction="predict-1")
+    >>> print(panel.review_code)
+    ws.accept('predict-1', region=(slice(3, 4), slice(0, 64), slice(0, 64)), classes=[1], above=0.95)
     """
 
     @on_ui

@@ -67,6 +67,13 @@ class View3D(Panel):
     ------
     VolumeError, LabelError, PredictionError
         There is no such image or layer, the image is flat, or k3d is not installed.
+
+    Examples
+    --------
+    >>> view = vl.View3D(ws, layers=["objects-1"])
+    >>> view.look("top")
+    >>> view.picture("top.png", size=(320, 240))
+    PosixPath('top.png')
     """
 
     @on_ui

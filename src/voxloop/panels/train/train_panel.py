@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
@@ -13,7 +12,6 @@ from voxloop.config.commands import resume_command, train_command
 from voxloop.errors import ConfigError, RunError
 from voxloop.machine import machine
 from voxloop.panels.base.panel import Panel, classed, column, heading, labelled, row, show, spacer
-from voxloop.panels.base.rows import Row
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.base.work import Poll
 from voxloop.panels.form.form import Form
@@ -31,9 +29,10 @@ from voxloop.panels.train.set_editor import SetEditor
 from voxloop.panels.train.start_bar import StartBar
 from voxloop.panels.train.start_chooser import FRESH, RESUME, StartChooser, code_of
 from voxloop.panels.train.starts import starts
+from voxloop.panels.train.train_look import TrainLook
 from voxloop.panels.train.training_forecast import Question, TrainingForecast
 from voxloop.runs.spare import NEEDED_GB
-from voxloop.shallow.last_choice import LastChoice, last_choice
+from voxloop.shallow.last_choice import last_choice
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -42,22 +41,17 @@ if TYPE_CHECKING:
 _NETWORK = "voxloop.deep.learner:train"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainLook:
-    """What there was at one moment: what is labelled (None: as before), trainings newest first, as rows as well."""
-
-    facts: list[ClassFacts] | None
-    runs: list[Run]
-    rows: list[Row]
-    models: dict[LearnerName, list[str]]
-    choice: LastChoice | None
-    busy: bool
-
-
 class TrainPanel(Panel):
     """Choose a learner, look over its settings, press Train, watch the run.
 
     ``panel.config``, ``panel.code`` and ``panel.train()`` are what the form, 'Copy as code' and the button stand for.
+
+    Examples
+    --------
+    >>> panel = vl.TrainPanel(ws)
+    >>> panel.change(trees=20)
+    >>> print(panel.code)
+    run = ws.train(vl.ShallowConfig(trees=20))
     """
 
     @on_ui

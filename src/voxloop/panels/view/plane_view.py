@@ -39,6 +39,13 @@ class PlaneView:
         Of the picture, CSS pixels, 0: all that what is around it leaves; the width is what the page gives.
     compact
         Leave out what a small view beside others has no room for.
+
+    Examples
+    --------
+    >>> view = vl.PlaneView(volume)
+    >>> view.go_to((3, 16, 16))
+    >>> view.axis, view.index
+    ('z', 3)
     """
 
     @on_ui

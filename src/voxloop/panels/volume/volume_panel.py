@@ -43,6 +43,11 @@ class VolumePanel(Panel):
         The workspace to add to; None offers to make one, or to open one that is there.
     path
         Opened at once where given; a folder without pictures is shown in the browser.
+
+    Examples
+    --------
+    >>> path = vl.save_volume(volume, "cells.ome.tif")
+    >>> panel = vl.VolumePanel(path="cells.ome.tif")
     """
 
     @on_ui

@@ -17,7 +17,7 @@ from voxloop.errors import LabelError
 from voxloop.geometry import Box, Shape, cover
 from voxloop.store.changes import standing
 from voxloop.store.chunks import Chunk
-from voxloop.store.drawing import Edit
+from voxloop.store.edit import Edit
 from voxloop.store.labels import Labels
 from voxloop.store.merging.base import TOOL, find_base, note_of
 from voxloop.store.merging.conflicts import MINE, MOST, THEIRS, UNLABELLED, Conflict, Decisions

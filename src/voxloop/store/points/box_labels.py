@@ -20,6 +20,13 @@ class BoxLabels(PlacedLabels):
 
     A box is its two corners, ``((y0, x0), (y1, x1))`` in frames and ``((z0, y0, x0), (z1, y1, x1))`` in a volume:
     voxels, centres at integers, so the box around rows 3 to 5 goes from 2.5 to 5.5.
+
+    Examples
+    --------
+    >>> boxes = ws.boxes("boxes")
+    >>> number = boxes.add(None, ((2, 8, 8), (4, 24, 24)), label="cell")
+    >>> boxes.counts()
+    {'cell': 1}
     """
 
     _verb = "boxes"
@@ -34,12 +41,27 @@ class BoxLabels(PlacedLabels):
         predicted: bool = False,
         score: float | None = None,
     ) -> int:
-        """Add one box; its number. See :meth:`PointLabels.add` for frame, track, label, predicted and score."""
+        """Add one box; its number. See :meth:`PointLabels.add` for frame, track, label, predicted and score.
+
+        Examples
+        --------
+        >>> ws.boxes("boxes").add(None, ((2, 8, 8), (4, 24, 24)), label="cell")
+        1
+        """
         told = {"frame": frame, "points": self.corners(box), "track": track, "label": label, "score": score}
         return self.add_many([told], predicted=predicted)[0]
 
     def move(self, number: int, box: object) -> None:
-        """Put a box elsewhere, or give it another size. A prediction becomes one's own."""
+        """Put a box elsewhere, or give it another size. A prediction becomes one's own.
+
+        Examples
+        --------
+        >>> boxes = ws.boxes("boxes")
+        >>> number = boxes.add(None, ((2, 8, 8), (4, 24, 24)))
+        >>> boxes.move(number, ((2, 8, 8), (4, 26, 26)))
+        >>> boxes.instance(number).box
+        ((2.0, 8.0, 8.0), (4.0, 26.0, 26.0))
+        """
         with self._state.lock:
             row = self._row(number)
             self._check_unlocked(row)

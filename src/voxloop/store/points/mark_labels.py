@@ -35,7 +35,15 @@ class MarkLabels(MarkView):
     # ------------------------------------------------------------------------------------------------------- change
 
     def remove(self, ids: int | Iterable[int]) -> None:
-        """Take instances out. Raises LabelError where one is not there or is locked."""
+        """Take instances out. Raises LabelError where one is not there or is locked.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> flies.remove([1, 2])
+        >>> flies.count(0)
+        0
+        """
         steps: list[Step] = []
         with self._state.lock:
             for row in self._rows(ids):
@@ -55,6 +63,13 @@ class MarkLabels(MarkView):
         """Give instances another track, class or score, or lock and unlock them; None takes track, class, score away.
 
         Raises LabelError where two instances of one frame would be of one track, or the class is unknown.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> flies.change(1, track="cid", locked=True)
+        >>> flies.instance(1).track, flies.instance(1).locked
+        ('cid', True)
         """
         steps: list[Step] = []
         with self._state.lock:
@@ -74,7 +89,16 @@ class MarkLabels(MarkView):
             self._commit("change", {}, steps)
 
     def accept(self, ids: int | Iterable[int]) -> None:
-        """Make predicted instances one's own, so that they can be learnt from."""
+        """Make predicted instances one's own, so that they can be learnt from.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> number = flies.add(0, {"head": (20, 20)}, predicted=True, score=0.8)
+        >>> flies.accept(number)
+        >>> flies.instance(number).predicted
+        False
+        """
         steps: list[Step] = []
         with self._state.lock:
             for row in self._rows(ids):
@@ -102,6 +126,14 @@ class MarkLabels(MarkView):
             Only what has a score below this.
         tracks
             Only these tracks.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> flies.clear([2, 3])
+        4
+        >>> flies.count()
+        4
         """
         with self._state.lock:
             table = self._state.table
@@ -135,7 +167,14 @@ class MarkLabels(MarkView):
     # ------------------------------------------------------------------------------------------------- undo, follow
 
     def undo(self) -> MarkEdit | None:
-        """Take the last edit back, whenever it was made; None where there is none."""
+        """Take the last edit back, whenever it was made; None where there is none.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> flies.undo().tool, flies.count()
+        ('undo', 7)
+        """
         self._check_writable()
         return self._told("undo", self._state.undo())
 

@@ -76,7 +76,13 @@ class MarkView:
         return self._setting.source()
 
     def picture(self, frame: int) -> np.ndarray:
-        """A frame as other programs show it: 8-bit (y, x), of three channels (y, x, 3). Raises LabelError."""
+        """A frame as other programs show it: 8-bit (y, x), of three channels (y, x, 3). Raises LabelError.
+
+        Examples
+        --------
+        >>> film.points("flies").picture(0).shape
+        (48, 48)
+        """
         return self._setting.plane(max(0, self._frame(frame)))
 
     @property
@@ -122,7 +128,13 @@ class MarkView:
             return self._instance(self._row(number))
 
     def count(self, frame: int | None = None) -> int:
-        """How many there are in a frame; None: in all. Frames said to be empty count nothing."""
+        """How many there are in a frame; None: in all. Frames said to be empty count nothing.
+
+        Examples
+        --------
+        >>> film.points("flies").count(), film.points("flies").count(0)
+        (8, 2)
+        """
         with self._state.lock:
             table = self._state.table
             rows = table.rows(frame if frame is None else self._frame(frame))
@@ -154,7 +166,15 @@ class MarkView:
         return self._keys(self.level)
 
     def table(self) -> pd.DataFrame:
-        """All instances as a table, a row each: id, frame, track, class, predicted, score, locked, author."""
+        """All instances as a table, a row each: id, frame, track, class, predicted, score, locked, author.
+
+        Examples
+        --------
+        >>> film.points("flies").table()[["frame", "track"]].head(2)
+           frame track
+        0      0   ann
+        1      0   bob
+        """
         import pandas as pd
 
         with self._state.lock:

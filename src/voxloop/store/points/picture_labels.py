@@ -21,6 +21,14 @@ class PictureLabels(MarkLabels):
 
     ``pics.assign(12, "metaphase")``; of a whole image ``pics.assign(None, "metaphase")``. A frame may have a prediction
     as long as nobody has said what it is.
+
+    Examples
+    --------
+    >>> level = film.levels.add("kinds", kind="pictures", classes=["apart", "close"])
+    >>> kinds = film.pictures("kinds")
+    >>> kinds.assign_many({0: "apart", 3: "close"})
+    >>> kinds.counts(), kinds.labelled
+    ({'apart': 1, 'close': 1}, [0, 3])
     """
 
     _verb = "pictures"
@@ -52,7 +60,15 @@ class PictureLabels(MarkLabels):
     def assign(
         self, frame: int | None, label: int | str, *, predicted: bool = False, score: float | None = None
     ) -> None:
-        """Say of which class a frame is, in the place of what was said before; a prediction overrides no person."""
+        """Say of which class a frame is, in the place of what was said before; a prediction overrides no person.
+
+        Examples
+        --------
+        >>> kinds = ws.pictures("kinds")
+        >>> kinds.assign(None, "sharp")
+        >>> kinds.read().label
+        'sharp'
+        """
         frame = None if frame is None else whole("frame", frame)
         self.assign_many({frame: label}, predicted=predicted, scores=None if score is None else {frame: score})
 
@@ -63,7 +79,13 @@ class PictureLabels(MarkLabels):
         predicted: bool = False,
         scores: dict[int | None, float] | None = None,
     ) -> None:
-        """Say of many frames of which class they are, as one edit."""
+        """Say of many frames of which class they are, as one edit.
+
+        Examples
+        --------
+        >>> level = film.levels.add("kinds", kind="pictures", classes=["apart", "close"])
+        >>> film.pictures("kinds").assign_many({0: "apart", 1: "apart", 3: "close"})
+        """
         predicted = flag("predicted", predicted, error=LabelError)
         for what, given in (("labels", labels), ("scores", {} if scores is None else scores)):
             if not isinstance(given, Mapping):
@@ -92,7 +114,14 @@ class PictureLabels(MarkLabels):
             self._commit("assign", {}, steps)
 
     def classes_of(self, *, predicted: bool | None = None, author: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Frames and the values of their classes, for learners; parameters as in :meth:`PointLabels.arrays`."""
+        """Frames and the values of their classes, for learners; parameters as in :meth:`PointLabels.arrays`.
+
+        Examples
+        --------
+        >>> ws.pictures("kinds").assign(None, "blurred")
+        >>> ws.pictures("kinds").classes_of()
+        (array([0], dtype=int32), array([2], dtype=uint8))
+        """
         with self._state.lock:
             table = self._state.table
             rows = table.rows()

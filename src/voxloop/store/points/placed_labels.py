@@ -49,14 +49,27 @@ class PlacedLabels(TrackEdits):
             return sorted(self._state.table.count_by_frame(predicted=True)) if self.framed else []
 
     def read(self, frame: int | None = None) -> list[Instance]:
-        """The instances of a frame, by number; of a volume all (frame=None). An empty list where there are none."""
+        """The instances of a frame, by number; of a volume all (frame=None). An empty list where there are none.
+
+        Examples
+        --------
+        >>> [(fly.id, fly.track) for fly in film.points("flies").read(0)]
+        [(1, 'ann'), (2, 'bob')]
+        """
         with self._state.lock:
             table = self._state.table
             rows = table.rows(self._frame(frame) if self.framed or frame is not None else None)
             return [self._instance(row) for row in rows.tolist() if not table.flags[row] & EMPTY]
 
     def near(self, index: int, reach: float = 0.5) -> list[Instance]:
-        """Instances whose middle is within ``reach`` planes of plane ``index``; in frames simply those of the frame."""
+        """Instances whose middle is within ``reach`` planes of plane ``index``; in frames simply those of the frame.
+
+        Examples
+        --------
+        >>> number = ws.boxes("boxes").add(None, ((2, 8, 8), (4, 24, 24)))
+        >>> [box.id for box in ws.boxes("boxes").near(3)]
+        [1]
+        """
         if self.framed:
             return self.read(index)
         index, reach = whole("index", index), number("reach", reach, 0)
@@ -88,6 +101,14 @@ class PlacedLabels(TrackEdits):
             placed), ``hidden`` (n, nodes), ``track`` (n, text; "" where none), ``label`` (n, class values; 0 where
             none), ``predicted`` (n,), ``score`` (n,; NaN where none), ``scores`` (n, nodes). Nodes in the order of the
             skeleton.
+
+        Examples
+        --------
+        >>> columns = film.points("flies").arrays()
+        >>> columns["frame"].tolist()
+        [0, 0, 1, 1, 2, 2, 3, 3]
+        >>> columns["points"].shape
+        (8, 2, 2)
         """
         with self._state.lock:
             table = self._state.table
@@ -138,6 +159,12 @@ class PlacedLabels(TrackEdits):
             ``score``, ``scores``), or instances that were read.
         predicted
             A model says so.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> flies.add_many([{"frame": 0, "points": {"head": (40, 9 * n)}} for n in range(3)])
+        [9, 10, 11]
         """
         with self._state.lock:
             first = self._state.table.highest
@@ -149,7 +176,15 @@ class PlacedLabels(TrackEdits):
             return list(range(first + 1, first + 1 + len(steps)))
 
     def replace_predictions(self, frames: Iterable[int] | None, instances: Iterable[Mapping[str, Any]]) -> list[int]:
-        """Put new predictions in the place of all earlier ones of these frames (None: of all), as one edit."""
+        """Put new predictions in the place of all earlier ones of these frames (None: of all), as one edit.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> numbers = flies.replace_predictions([0], [{"frame": 0, "points": {"head": (40, 9)}, "score": 0.7}])
+        >>> flies.predicted
+        [0]
+        """
         with self._state.lock:
             table = self._state.table
             old: list[int] = []
@@ -170,6 +205,15 @@ class PlacedLabels(TrackEdits):
         """Say that there is nothing in a frame, so that a model may learn that; or take that back.
 
         Raises LabelError where a person has put an instance there.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> flies.clear([3])
+        2
+        >>> flies.set_empty(3)
+        >>> flies.is_empty(3)
+        True
         """
         with self._state.lock:
             table, at = self._state.table, self._frame(frame)
@@ -185,13 +229,29 @@ class PlacedLabels(TrackEdits):
                 self._commit("empty", {}, [(table.highest + 1, None, entry)])
 
     def load(self, path: str | Path, **how: Any) -> Loading:
-        """Bring in a file of another program; see :func:`voxloop.store.points.files.load`."""
+        """Bring in a file of another program; see :func:`voxloop.store.points.files.load`.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> path = flies.save("flies.csv")
+        >>> flies.clear()
+        8
+        >>> flies.load(path)
+        Loading(instances=8, predicted=0, frames=4, left_out=())
+        """
         from voxloop.store.points.files import load
 
         return load(self, path, **how)
 
     def save(self, path: str | Path, **how: Any) -> Path:
-        """Write a file for another program; see :func:`voxloop.store.points.files.save`."""
+        """Write a file for another program; see :func:`voxloop.store.points.files.save`.
+
+        Examples
+        --------
+        >>> film.points("flies").save("flies.csv")
+        PosixPath('flies.csv')
+        """
         from voxloop.store.points.files import save
 
         return save(self, path, **how)

@@ -18,6 +18,16 @@ class PointLabels(PlacedLabels):
 
     In a stack of frames: ``pts.add(12, {"nose": (y, x), "tail": (y, x)}, track="a")``; in a volume:
     ``pts.add(None, {"spot": (z, y, x)})``. Level-0 voxels, centres at integers.
+
+    Examples
+    --------
+    >>> flies = film.points("flies")
+    >>> flies.add(0, {"head": (20, 20), "tail": (20, 26)})
+    9
+    >>> flies.count(0), flies.tracks
+    (3, ['ann', 'bob'])
+    >>> flies.undo().tool
+    'undo'
     """
 
     @property
@@ -61,19 +71,42 @@ class PointLabels(PlacedLabels):
             Unknown node, frame or class, a place outside of the picture or NaN, a second one of a track in a frame.
         ReadOnlyError
             Another process writes the workspace.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> number = flies.add(2, {"head": (20, 20), "tail": (22, 26)}, track="cid", hidden=["tail"])
+        >>> flies.instance(number).points
+        {'head': (20.0, 20.0), 'tail': (22.0, 26.0)}
         """
         told = {"frame": frame, "points": points, "track": track, "label": label, "hidden": hidden}
         return self.add_many([{**told, "score": score, "scores": scores}], predicted=predicted)[0]
 
     def move(self, number: int, points: Mapping[str, object]) -> None:
-        """Put nodes of an instance elsewhere; at None they are not placed any more. A prediction becomes one's own."""
+        """Put nodes of an instance elsewhere; at None they are not placed any more. A prediction becomes one's own.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> flies.move(1, {"head": (11, 9)})
+        >>> flies.instance(1).points["head"]
+        (11.0, 9.0)
+        """
         with self._state.lock:
             row = self._row(number)
             self._check_unlocked(row)
             self._commit("move", {}, [self._step(row, self._moved(row, points))])
 
     def hide(self, number: int, nodes: str | Iterable[str], hidden: bool = True) -> None:
-        """Say of placed nodes that something lies over them, or (``hidden=False``) that they are to be seen."""
+        """Say of placed nodes that something lies over them, or (``hidden=False``) that they are to be seen.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> flies.hide(1, "tail")
+        >>> flies.instance(1).hidden
+        frozenset({'tail'})
+        """
         with self._state.lock:
             row = self._row(number)
             self._check_unlocked(row)

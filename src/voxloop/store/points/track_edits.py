@@ -31,6 +31,14 @@ class TrackEdits(MarkLabels):
         """Give instances, by number, their tracks (None: none), as one edit; how many changed. Locked ones stay.
 
         Raises LabelError where two instances of one frame would be of one track, or one is not there.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> flies.set_tracks({1: "cid"})
+        1
+        >>> flies.tracks
+        ['ann', 'bob', 'cid']
         """
         if not isinstance(tracks, Mapping):
             raise LabelError(f"tracks={shown(tracks)} are no tracks by number; give a dict such as {{3: 'a'}}")
@@ -45,7 +53,15 @@ class TrackEdits(MarkLabels):
             return len(steps)
 
     def swap_tracks(self, track: object, other: object, frame: int = 0) -> None:
-        """From a frame on, each is the other. Raises LabelError where there is no such track or one is locked."""
+        """From a frame on, each is the other. Raises LabelError where there is no such track or one is locked.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> flies.swap_tracks("ann", "bob", 2)
+        >>> [fly.track for fly in flies.read(2)]
+        ['bob', 'ann']
+        """
         with self._state.lock:
             ours, theirs = self._of(track, frame), self._of(other, frame)
             one, two = track_of(track), track_of(other)
@@ -57,7 +73,16 @@ class TrackEdits(MarkLabels):
             self._commit("swap", {"frame": frame}, [*steps, *(self._renamed(row, one) for row in self._free(theirs))])
 
     def join_tracks(self, track: object, other: object) -> None:
-        """All of ``other`` becomes ``track``. Raises LabelError where both are in one frame."""
+        """All of ``other`` becomes ``track``. Raises LabelError where both are in one frame.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> new = flies.split_track("ann", 2)
+        >>> flies.join_tracks("ann", new)
+        >>> flies.tracks
+        ['ann', 'bob']
+        """
         with self._state.lock:
             ours, theirs = self._of(track), self._of(other)
             frames = self._state.table.frame
@@ -72,7 +97,13 @@ class TrackEdits(MarkLabels):
             self._commit("join", {}, [self._renamed(row, track_of(track)) for row in self._free(theirs)])
 
     def split_track(self, track: object, frame: int, new: object = None) -> str:
-        """From a frame on, a track is another one: ``new``, or the next free number; its name."""
+        """From a frame on, a track is another one: ``new``, or the next free number; its name.
+
+        Examples
+        --------
+        >>> film.points("flies").split_track("ann", 2)
+        '1'
+        """
         with self._state.lock:
             rows = self._of(track, frame)
             name = track_of(new) or self.free_track()
@@ -84,14 +115,28 @@ class TrackEdits(MarkLabels):
             return name
 
     def remove_track(self, track: object, frame: int = 0) -> int:
-        """Take the instances of a track out, from a frame on; how many. Raises LabelError where one is locked."""
+        """Take the instances of a track out, from a frame on; how many. Raises LabelError where one is locked.
+
+        Examples
+        --------
+        >>> film.points("flies").remove_track("bob", 2)
+        2
+        """
         with self._state.lock:
             rows = self._of(track, frame)
             self._commit("remove", {"frame": frame}, [self._step(row, None) for row in self._free(rows)])
             return len(rows)
 
     def likely_mistakes(self, n: int | None = None) -> list[TrackMistake]:
-        """Where tracks are likely wrong, the most suspicious first: spawns, gaps, jumps, low scores; at most ``n``."""
+        """Where tracks are likely wrong, the most suspicious first: spawns, gaps, jumps, low scores; at most ``n``.
+
+        Examples
+        --------
+        >>> flies = film.points("flies")
+        >>> flies.move(5, {"head": (40, 40), "tail": (40, 46)})
+        >>> [mistake.words for mistake in flies.likely_mistakes(2)]
+        ["track 'ann' went 44 pixels, 9 times as far as usual", "track 'ann' went 38 pixels, 8 times as far as usual"]
+        """
         if not self.framed:
             raise LabelError(f"image {self.image!r} is a volume, which has no frames; tracks go through frames")
         return likely_mistakes(self.arrays())[: None if n is None else whole("n", n, 1)]

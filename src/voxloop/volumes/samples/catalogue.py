@@ -12,7 +12,13 @@ MADE_UP = ("em", "nuclei", "walkers", "spots", "dividing", "pictures")
 
 
 def list() -> builtins.list[str]:
-    """Names of all samples: the made-up ones, which need nothing, then the real ones."""
+    """Names of all samples: the made-up ones, which need nothing, then the real ones.
+
+    Examples
+    --------
+    >>> vl.samples.list()[:3]
+    ['em', 'nuclei', 'walkers']
+    """
     from voxloop.volumes.samples.real import REAL
 
     return [*MADE_UP, *REAL]
@@ -32,6 +38,14 @@ def load(name: str, seed: int = 0) -> Sample:
     ------
     VolumeError
         Where there is no such sample, or a real one can be had from neither folder, mirror nor network.
+
+    Examples
+    --------
+    Made up by seed, with the truth known:
+
+    >>> sample = vl.samples.load("nuclei", seed=1)
+    >>> sample.volume.dims, sample.truth.shape == sample.volume.shape
+    (('z', 'y', 'x'), True)
     """
     from voxloop.volumes.samples import dividing, em, kinds_of_cells, nuclei, real, spots, walkers
 
