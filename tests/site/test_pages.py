@@ -50,7 +50,7 @@ def links(path: str) -> list[tuple[str, str]]:
     text = re.sub(r"`[^`\n]+`", "", bare(texts()[path]))
     out = []
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if re.match(r"[a-z]+:", target) or target.startswith("../notebooks/"):
+        if re.match(r"[a-z]+:", target) or target.startswith(("../notebooks/", "../workshop/")):
             continue
         place, _, anchor = target.partition("#")
         parts: list[str] = []

@@ -25,7 +25,7 @@ PAGES: dict[str, tuple[str, list[str]]] = {
         "Panels",
         [
             *("Workbench", "VolumePanel", "ChannelsPanel", "LabelPanel", "PointsPanel", "TrainPanel", "MonitorPanel"),
-            *("PredictPanel", "ReviewPanel", "ObjectsPanel", "View3D", "PlaneView"),
+            *("PredictPanel", "ReviewPanel", "ObjectsPanel", "View3D", "PlaneView", "Classroom"),
         ],
     ),
 }

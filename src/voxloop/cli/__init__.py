@@ -22,6 +22,7 @@ from voxloop.cli import (
     runs,
     suggest,
     supervoxels,
+    teaching,
     work,
 )
 from voxloop.cli.terminal import printable
@@ -70,6 +71,7 @@ for command in (
     results.evaluate,
     people.authors,
     people.merge,
+    teaching.classroom,
     suggest.suggest,
     benchmark.benchmark,
     work.objects,

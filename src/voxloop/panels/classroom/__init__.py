@@ -1,0 +1,1 @@
+"""A room of learners on one screen."""
