@@ -284,7 +284,8 @@ class Workbench(Panel):
         live = getattr(label, "live", None)
         looked = live is not None and live.place is not None
         kinds = self._seen.kinds if self._seen is not None else set()
-        return GuideProgress(True, painted, looked, "train" in kinds, "predict" in kinds or "batch" in kinds, missing)
+        predicted = "predict" in kinds or "batch" in kinds
+        return GuideProgress(True, painted, looked, "train" in kinds, predicted, missing, self._step == "label")
 
     def _look_failed(self, error: BaseException) -> None:
         """A run deleted, or a workspace closed, while it is looked at: the next look shows what there is."""

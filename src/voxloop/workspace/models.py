@@ -17,6 +17,7 @@ from voxloop.extras import require
 from voxloop.given import path_of
 from voxloop.model import read_spec
 from voxloop.runs import Run
+from voxloop.runs.history import TERMINAL
 from voxloop.runs.outcome import Which, model_folder
 from voxloop.workspace.project import Project
 
@@ -104,7 +105,7 @@ def _folder_of(
     if isinstance(source, Run):
         folder = model_folder(source.path, which)
         if not (folder / "spec.json").exists():
-            raise ModelError(f"run {source.name!r} has no model yet: it is {source.state}")
+            raise ModelError(_without_model(source))
         return folder, source.name
     if isinstance(source, str | Path):
         if not path_of(source, error=ModelError).exists():
@@ -125,6 +126,14 @@ def _folder_of(
     saved.append(_free_folder(place))
     save(saved[-1])
     return saved[-1], None
+
+
+def _without_model(run: Run) -> str:
+    """That a run has no model, and what to do where one will come."""
+    said = f"run {run.name!r} has no model yet: it is {run.state}"
+    if run.state in TERMINAL:
+        return said
+    return f"{said}; run.wait() waits for it"
 
 
 def _free_folder(place: Path) -> Path:

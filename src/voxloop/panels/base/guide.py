@@ -11,13 +11,16 @@ from voxloop.panels.base.state_folder import replace_file, state_folder
 
 STEPS = 5
 _CLOSED = "guide-closed"
+#: steps that are made in the picture that is painted
+_IN_LABEL = (1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True)
 class GuideProgress:
     """What was done: an image opened, classes painted, unsure places looked at, models trained, pictures predicted.
 
-    ``missing`` is the class to paint next, as ``("mitochondria", "2")``: its name and its key.
+    ``missing`` is the class to paint next, as ``("mitochondria", "2")``: its name and its key. ``labelling``: the
+    picture that is painted is on show, so that keys of classes go there.
     """
 
     opened: bool = False
@@ -26,6 +29,7 @@ class GuideProgress:
     trained: bool = False
     predicted: bool = False
     missing: tuple[str, str] = ("", "")
+    labelling: bool = True
 
     @property
     def step(self) -> int:
@@ -102,6 +106,8 @@ def next_words(progress: GuideProgress) -> str:
     }
     if progress.step == 4 and progress.trained:
         return "Predict (4) applies the model to the whole picture."
+    if progress.step in _IN_LABEL and not progress.labelling:
+        return f"In Label (2): {lines[progress.step]}"
     return lines[progress.step]
 
 

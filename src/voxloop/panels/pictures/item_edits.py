@@ -87,25 +87,29 @@ class ItemEdits:
 
     def undo(self) -> None:
         """Take back what was done last; before that, what this catalogue knows from earlier."""
-        owner = self._owner
         step = self.steps.undo()
-        if step is None and not owner.catalogue.undo():
-            owner.say("There is nothing to undo.", "quiet")
-            return
-        owner.tell_code(step.code_back if step else f"{self._catalogue}.undo()")
-        owner.refresh()
+        if step is not None:
+            self._went(step.code_back)
+        elif self._owner.catalogue.undo():
+            self._went(f"{self._catalogue}.undo()")
+        else:
+            self._owner.say("There is nothing to undo.", "quiet")
 
     def redo(self) -> None:
         """Make what was taken back again."""
-        owner = self._owner
         step = self.steps.redo()
-        if step is None and not owner.catalogue.redo():
-            owner.say("There is nothing to redo.", "quiet")
-            return
-        owner.tell_code(step.code_forth if step else f"{self._catalogue}.redo()")
-        owner.refresh()
+        if step is not None:
+            self._went(step.code_forth)
+        elif self._owner.catalogue.redo():
+            self._went(f"{self._catalogue}.redo()")
+        else:
+            self._owner.say("There is nothing to redo.", "quiet")
 
     # ------------------------------------------------------------------------------------------------------ helpers
+
+    def _went(self, code: str) -> None:
+        self._owner.tell_code(code)
+        self._owner.refresh()
 
     def _names(self) -> list[str]:
         names = self._owner.chosen
