@@ -46,6 +46,7 @@ def test_preview_apply_and_table(lab, tmp_path):
     height = out.locator(".vx-rows-box").last.evaluate("box => box.clientHeight")
     assert height <= 260  # a long table scrolls within its height
     table = out.locator(".vx-rows-box").last
+    table.locator("img.vx-thumb").first.wait_for()
     narrowest = "box => { box.firstChild.style.width = 'min-content'; return box.firstChild.offsetWidth; }"
     assert table.evaluate(narrowest) <= table.evaluate("box => box.clientWidth") - SCROLLBAR  # no column is covered
     table.evaluate("box => { box.firstChild.style.width = ''; }")

@@ -12,7 +12,7 @@ import numpy as np
 from voxloop.errors import PredictionError
 from voxloop.geometry import AXES, Box
 from voxloop.objects.result import box_of
-from voxloop.panels.base.panel import Panel, button, column, heading, row, section, show, spacer, text
+from voxloop.panels.base.panel import Panel, button, classed, column, heading, row, section, show, spacer, text
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Latest, Poll
 from voxloop.panels.monitor.run_start import unless_gone
@@ -112,6 +112,7 @@ class ObjectStage:
             height=260,
             empty="Made objects are listed here, with their sizes and places.",
         )
+        classed(self.list.widget, "vx-measured")
         self.files = FileExport(
             panel,
             ws,
