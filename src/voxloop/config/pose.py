@@ -152,6 +152,15 @@ class PoseConfig(PlaceSettings):
         advanced=True,
         when={"pipeline": ["bottom-up"]},
     )
+    place_weight: float = setting(
+        1.0,
+        "how much it counts that the cells of a map compete for its one place (single, top-down; loss focal): where a "
+        "node is is learned before how sure that is; 0: not at all",
+        group="Maps",
+        ge=0,
+        le=100,
+        advanced=True,
+    )
     hard_nodes: bool = setting(
         False, "nodes that are far off count more (online hard keypoint mining)", group="Maps", advanced=True
     )

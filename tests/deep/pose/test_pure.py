@@ -14,6 +14,7 @@ from voxloop.config import DetectConfig, PoseConfig
 from voxloop.deep.pose.backbone import Backbone, BackboneConfig, MapHead, without_normalisation
 from voxloop.deep.pose.directions import usual_turn
 from voxloop.deep.pose.grouping import group
+from voxloop.deep.pose.lessons import Lesson, MapLoss
 from voxloop.deep.pose.maps import affinity_fields, confidence_maps, extent_maps
 from voxloop.deep.pose.peaks import highest_peaks, local_peaks
 from voxloop.deep.pose.pictures import Placed
@@ -147,6 +148,23 @@ def test_each_point_is_found_once() -> None:
     assert found_points(true, other, 2.0) == (1, 2, 1)
     assert f_score(1, 2, 1) == pytest.approx(0.4)
     assert found_points(true, np.zeros((0, 2)), 2.0) == (0, 0, 2)
+
+
+def test_cells_of_a_map_compete_for_its_one_place() -> None:
+    wanted = confidence_maps(torch.tensor([[[20.0, 20.0]]]), (20, 20), (2, 2), (2.5, 2.5))[None]
+    flat = {"maps": torch.full_like(wanted, -2.0)}
+    # one step along the gradient, taken where nothing is known yet
+    pulls = []
+    for weight, alone in ((0.0, True), (1.0, False), (1.0, True)):
+        logits = flat["maps"].clone().requires_grad_()
+        lesson = Lesson(torch.zeros(1, 1, 40, 40), wanted, alone=alone)
+        MapLoss(PoseConfig(place_weight=weight))({"maps": logits}, lesson).backward()
+        assert logits.grad is not None
+        pulls.append(logits.grad[0, 0])
+    assert torch.equal(pulls[0], pulls[1])  # where a map may hold several places nothing competes
+    gained = pulls[2] - pulls[0]
+    assert gained.sum().abs() < 1e-5  # what one cell gains the others lose
+    assert gained[9:11, 9:11].max() < 0 < gained[:5].min()
 
 
 def test_sizes_of_boxes_are_told_at_their_middles() -> None:

@@ -36,6 +36,8 @@ class Lesson:
         (n, 2 * edge, *cells), or None.
     extents, measured
         (n, axis, *cells) and (n, *cells) bool, or None.
+    alone
+        Whether a map holds one place at most, as around one animal.
     """
 
     pixels: Tensor
@@ -43,10 +45,12 @@ class Lesson:
     fields: Tensor | None = None
     extents: Tensor | None = None
     measured: Tensor | None = None
+    alone: bool = False
 
     def to(self, device: torch.device) -> Lesson:
         parts = (self.pixels, self.maps, self.fields, self.extents, self.measured)
-        return Lesson(*(None if part is None else part.to(device) for part in parts))  # type: ignore[arg-type]
+        moved = (None if part is None else part.to(device) for part in parts)
+        return Lesson(*moved, alone=self.alone)  # type: ignore[arg-type]
 
 
 class Teacher:
@@ -164,6 +168,7 @@ class Teacher:
             None if fields is None else fields[None],
             None if extents is None else extents[None],
             None if measured is None else measured[None],
+            alone=own is not None or plan.most == 1,
         )
 
 
@@ -190,7 +195,8 @@ def join(lessons: Sequence[Lesson]) -> Lesson:
         parts = [getattr(lesson, name) for lesson in lessons]
         return None if parts[0] is None else torch.cat(parts)
 
-    return Lesson(*(together(name) for name in ("pixels", "maps", "fields", "extents", "measured")))  # type: ignore[arg-type]
+    parts = (together(name) for name in ("pixels", "maps", "fields", "extents", "measured"))
+    return Lesson(*parts, alone=lessons[0].alone)  # type: ignore[arg-type]
 
 
 class MapLoss:
@@ -198,6 +204,7 @@ class MapLoss:
 
     def __init__(self, config: PlaceSettings) -> None:
         self._odds = config.loss == "focal"
+        self._place_weight = float(getattr(config, "place_weight", 0.0)) if self._odds else 0.0
         self._edge_weight = float(getattr(config, "edge_weight", 1.0))
         self._mining = bool(getattr(config, "hard_nodes", False))
         self._ratio = float(getattr(config, "hard_ratio", 2.0))
@@ -205,6 +212,8 @@ class MapLoss:
 
     def __call__(self, answer: dict[str, Tensor], lesson: Lesson) -> Tensor:
         each = self._of_maps(answer["maps"].float(), lesson.maps)
+        if lesson.alone and self._place_weight:
+            each = each + self._place_weight * _misplaced(answer["maps"].float(), lesson.maps)
         loss = self._mined(each).mean()
         if lesson.fields is not None:
             loss = loss + self._edge_weight * _scaled_square(answer["fields"].float(), lesson.fields)
@@ -236,6 +245,18 @@ class MapLoss:
 def probabilities(logits: Tensor, *, odds: bool) -> Tensor:
     """Maps from 0 to about 1."""
     return torch.sigmoid(logits.float()) if odds else logits.float().clamp(0, 1)
+
+
+def _misplaced(answer: Tensor, wanted: Tensor) -> Tensor:
+    """(channel,): how far the shares of the cells of each map are from where its one place is (Kullback, Leibler).
+
+    Cells compete for it, so that where it is is learned before how sure it is. Maps without a place do not count.
+    """
+    shares = wanted.flatten(2)
+    there = shares.sum(2) > 0
+    shares = shares / shares.sum(2, keepdim=True).clamp_min(1e-6)
+    away = F.kl_div(F.log_softmax(answer.flatten(2), 2), shares, reduction="none").sum(2)
+    return (away * there).sum(0) / there.sum(0).clamp_min(1)
 
 
 def _scaled_square(answer: Tensor, wanted: Tensor) -> Tensor:
