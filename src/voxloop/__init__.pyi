@@ -13,6 +13,8 @@ from .config import TracksConfig as TracksConfig
 from .config import presets as presets
 from .deep.exchange.torch_model import TorchModel as TorchModel
 from .errors import VoxloopError as VoxloopError
+from .exchange.pulling import pull as pull
+from .exchange.pushing import push as push
 from .model import load_model as load_model
 from .objects import Objects as Objects
 from .panels.channels.channels_panel import ChannelsPanel as ChannelsPanel

@@ -26,12 +26,12 @@ USUAL = {
     "workspace": "WS", "prediction": "p", "truth": "labels", "models": "forest", "run": "forest", "source": "TIF",
     "what": "labels", "path": "OUT", "images": "PAIRS", "masks": None,
     "notebook": "nowhere.ipynb", "other": "nowhere", "name": "a", "names": None, "changes": "learning_rate=1e-4",
-    "film": "FILM", "folder": "nowhere",
+    "film": "FILM", "folder": "nowhere", "repository": "hf:me/x",
 }  # fmt: skip
 #: options without which a command would do much
 ALWAYS = {
     "demo": ["--image", "nowhere.tif", "--truth", "nowhere.tif"], "benchmark": ["--data", "nowhere", "--to", "b.json"],
-    "replay": ["--run", "p"], "clip": ["--overwrite", "--stop", "1"], "train": ["--detach", "--set", "trees=0"],
+    "pull": ["--offline"], "replay": ["--run", "p"], "clip": ["--overwrite", "--stop", "1"], "train": ["--detach", "--set", "trees=0"],
 }  # fmt: skip
 
 
@@ -45,6 +45,7 @@ def home(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder / "cwd")
         patch.setattr(Run, "launch", lambda run, queue=True: run)
+        patch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # where nobody answers
         patch.setattr("voxloop.lab.serve", lambda *args, **keys: 0)
         shutil.copytree(made, folder / "ws")
         yield folder

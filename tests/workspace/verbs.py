@@ -381,6 +381,14 @@ class Verbs:
             "Model.save": {"folder": out / "model"},
             "vl.author": {"name": "Ada"},
             "vl.load_model": {"folder": run.path / "model"},
+            "vl.pull": {
+                "source": folder / "no.zip", "to": None, "revision": None, "sha256": None, "offline": True,
+                "limit_gb": 4.0, "quiet": True,
+            },
+            "vl.push": {
+                "model": run, "to": "hf:", "licence": "", "authors": (), "description": "", "public": False,
+                "samples": False, "message": "", "quiet": True,
+            },
             "vl.open_volume": {"source": picture, **OPEN, "scale": 0, "chunks": "auto"},
             "vl.predict": {"model": model, "volume": ones, "turns": "none", "votes": "1", "match_spacing": True},
             "vl.evaluate": {"prediction": ones, "truth": ones},

@@ -16,8 +16,8 @@ NAVIGATION: dict[str, list[str]] = {
     "How to": [
         *("how-to/membranes.md", "how-to/organelles.md", "how-to/nuclei.md", "how-to/animals.md", "how-to/phases.md"),
         *("points.md", "animals-and-counts.md", "objects.md", "tools.md", "supervoxels.md", "levels.md"),
-        *("people.md", "pictures.md", "view3d.md", "formats.md", "clusters.md", "elsewhere.md", "hub.md", "gpu.md"),
-        "workshop.md",
+        *("people.md", "pictures.md", "view3d.md", "formats.md", "exchange.md", "neighbours.md", "clusters.md"),
+        *("elsewhere.md", "hub.md", "gpu.md", "workshop.md"),
         *("front-ends.md", "troubleshooting.md"),
     ],
     "Panels": [

@@ -15,7 +15,10 @@ PAGES: dict[str, tuple[str, list[str]]] = {
     "workspace": ("Workspace", ["Workspace"]),
     "volumes": ("Volumes", ["open_volume", "save_volume", "scales", "samples"]),
     "labels": ("Labels", ["Labels", "Level", "LabelClass", "Edit", "Skeleton"]),
-    "runs": ("Runs and models", ["Run", "History", "load_model", "TorchModel", "inspect", "bioimageio"]),
+    "runs": (
+        "Runs and models",
+        ["Run", "History", "load_model", "pull", "push", "TorchModel", "inspect", "bioimageio"],
+    ),
     "predictions": (
         "Predictions and scores",
         ["Prediction", "predict", "Report", "evaluate", "Suggestion", "simulate"],

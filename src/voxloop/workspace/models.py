@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config import PredictConfig
 from voxloop.config.learners import LEARNERS
 from voxloop.errors import ModelError, PredictionError, unknown
+from voxloop.exchange.pulled import known
 from voxloop.extras import require
 from voxloop.given import path_of
 from voxloop.model import read_spec
@@ -97,7 +99,12 @@ def _check_packages(folder: Path) -> None:
 
 
 def _folder_of(
-    project: Project, source: Run | Model | str | Path, place: Path, saved: list[Path], image: str | None, which: Which
+    project: Project,
+    source: Run | Model | str | os.PathLike[str],
+    place: Path,
+    saved: list[Path],
+    image: str | None,
+    which: Which,
 ) -> tuple[Path, str | None]:
     """Where the model lies, and the run that made it; a folder that is made for it is noted in ``saved``."""
     if isinstance(source, str) and source in project.runs:
@@ -107,9 +114,11 @@ def _folder_of(
         if not (folder / "spec.json").exists():
             raise ModelError(_without_model(source))
         return folder, source.name
-    if isinstance(source, str | Path):
+    if isinstance(source, str | os.PathLike):
         if not path_of(source, error=ModelError).exists():
             raise ModelError(unknown("run or model folder", source, project.runs))
+        if pulled := known(Path(source)):
+            source = pulled.opened
         if Path(source).suffix in _PACKAGES or Path(source, _DESCRIPTION).exists():
             from voxloop.deep.exchange.foreign import import_package
 
