@@ -31,7 +31,8 @@ USUAL = {
 #: options without which a command would do much
 ALWAYS = {
     "demo": ["--image", "nowhere.tif", "--truth", "nowhere.tif"], "benchmark": ["--data", "nowhere", "--to", "b.json"],
-    "pull": ["--offline"], "replay": ["--run", "p"], "clip": ["--overwrite", "--stop", "1"], "train": ["--detach", "--set", "trees=0"],
+    "pull": ["--offline"],
+    "replay": ["--run", "p"], "clip": ["--overwrite", "--stop", "1"], "train": ["--detach", "--set", "trees=0"],
 }  # fmt: skip
 
 
