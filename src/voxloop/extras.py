@@ -42,7 +42,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         "wkw",
         "tensorstore",
     ),
-    "exchange": ("onnx", "onnxscript", "onnxruntime", "bioimageio", "huggingface_hub", "httpx"),
+    "exchange": ("onnx", "onnxscript", "onnxruntime", "skl2onnx", "bioimageio", "huggingface_hub", "httpx"),
     "points": ("sleap_io",),
     "tracks": ("laptrack",),
     "cluster": ("distributed",),

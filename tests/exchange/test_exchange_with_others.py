@@ -255,6 +255,12 @@ def test_the_commands_push_and_pull(server: Server, ws: vl.Workspace, tmp_path: 
     done = CliRunner().invoke(main, ["pull", "hf:me/line", "--to", str(tmp_path / "line"), "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["path"] == str(tmp_path / "line")
+    done = CliRunner().invoke(main, ["export", str(copy), "pixels", str(tmp_path / "pixels.zip"), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["difference"]["onnx"] < 1e-5
+    block = ws.images.open("image").values.reshape(1, *SHAPE)
+    again = vl.pull(tmp_path / "pixels.zip", quiet=True).model()
+    np.testing.assert_array_equal(again.predict(block), ws.runs["pixels"].model().predict(block))
     done = CliRunner().invoke(main, ["pull", "hf:me/nothing"])
     assert done.exit_code == 2
     assert "there is no me/nothing" in done.stderr

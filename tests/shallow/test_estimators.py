@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import zipfile
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from texture import CLASSES, SPACING, accuracy, strokes, textured
 
+import voxloop as vl
 from voxloop.config import ShallowConfig
 from voxloop.config.base import settings_of
 from voxloop.config.classifiers import BOOSTED, FORESTS
@@ -52,6 +54,19 @@ def test_saved_and_loaded_it_says_the_same(model, tmp_path):
     assert loaded.spec.hash == model.spec.hash
     image, _ = textured((1, 40, 40))
     np.testing.assert_array_equal(loaded.predict(image[None]), model.predict(image[None]))
+
+
+def test_as_onnx_it_says_the_same(model, tmp_path):
+    image, _ = textured((3, 64, 64), seed=5)
+    made = model.export(tmp_path / "m.zip", sample=image[None])
+    assert made.difference["onnx"] < 1e-4, made
+    assert not made.problems
+    with zipfile.ZipFile(made.path) as archive:
+        recipe = json.loads(archive.read("recipe.json"))
+    assert recipe["features"] == list(model.bank.names)
+    assert set(recipe["filters"]["kinds"]) == set(model.bank.kinds)
+    back = vl.pull(made.path, tmp_path / "back", quiet=True).model()
+    np.testing.assert_array_equal(back.predict(image[None]), model.predict(image[None]))
 
 
 def test_every_number_that_decides_the_output_is_in_the_hash(model):

@@ -12,7 +12,7 @@ from typing import Any
 
 from voxloop.errors import ModelError
 from voxloop.exchange.fetching import CONNECT_S, Digest, Progress, fetch
-from voxloop.exchange.naming import Named
+from voxloop.exchange.naming import Elsewhere
 from voxloop.extras import require
 
 #: what belongs to a model folder of voxloop; nothing else is fetched or sent
@@ -61,7 +61,7 @@ def endpoint() -> str:
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
-def look(model: Named) -> Repository:
+def look(model: Elsewhere) -> Repository:
     """What a repository holds, without fetching a file of it. Raises ModelError."""
     with said(model.name):
         info = client().model_info(model.name, revision=model.revision, files_metadata=True, timeout=CONNECT_S * 2)

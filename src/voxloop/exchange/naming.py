@@ -31,7 +31,7 @@ WAYS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class Elsewhere:
     """A model elsewhere. ``name``: id, ``owner/repository``, address, or path; ``revision`` only of Hugging Face."""
 
     shop: Shop
@@ -50,10 +50,10 @@ class Named:
         return f"{words}-{hashlib.sha256(repr(self).encode()).hexdigest()[:8]}"
 
 
-def named(source: object, revision: str | None = None) -> Named:
+def named(source: object, revision: str | None = None) -> Elsewhere:
     """What a text names. Raises ModelError for what can be none of it."""
     if isinstance(source, Path):
-        return Named("file", str(source))
+        return Elsewhere("file", str(source))
     if not isinstance(source, str) or not source.strip() or "\0" in source or len(source) > 2000:
         raise ModelError(f"{shown(source)} names no model; {WAYS}")
     text = source.strip()
@@ -64,10 +64,10 @@ def named(source: object, revision: str | None = None) -> Named:
         return found
     if found.shop != "Hugging Face":
         raise ModelError(f"revision= is of repositories of Hugging Face; leave it out of {shown(text)}")
-    return Named(found.shop, found.name, revision)
+    return Elsewhere(found.shop, found.name, revision)
 
 
-def _named(text: str) -> Named:
+def _named(text: str) -> Elsewhere:
     if "://" in text and not text.startswith(("hf://", "huggingface://")):
         return _address(text)
     before, colon, rest = text.partition(":")
@@ -75,7 +75,7 @@ def _named(text: str) -> Named:
         rest = rest.removeprefix("//")
         return _repository(rest) if _BEFORE[before] == "Hugging Face" else _of_zoo(rest)
     if _there(text) or text.endswith((".zip", ".yaml", ".yml")):
-        return Named("file", text)
+        return Elsewhere("file", text)
     if _REPOSITORY.fullmatch(text.partition("@")[0]) and not text.startswith("10."):
         return _repository(text)
     return _of_zoo(text)
@@ -88,20 +88,20 @@ def _there(text: str) -> bool:
         return False
 
 
-def _repository(text: str) -> Named:
+def _repository(text: str) -> Elsewhere:
     name, _, revision = text.partition("@")
     if not _REPOSITORY.fullmatch(name) or ".." in name or (revision and not _REVISION.fullmatch(revision)):
         raise ModelError(f"{shown(text)} is no repository of Hugging Face; they are called 'somebody/model'")
-    return Named("Hugging Face", name, revision or None)
+    return Elsewhere("Hugging Face", name, revision or None)
 
 
-def _of_zoo(text: str) -> Named:
+def _of_zoo(text: str) -> Elsewhere:
     if not _ID.fullmatch(text) or ".." in text:
         raise ModelError(f"{shown(text)} names no model; {WAYS}")
-    return Named("bioimage.io", text)
+    return Elsewhere("bioimage.io", text)
 
 
-def _address(text: str) -> Named:
+def _address(text: str) -> Elsewhere:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ModelError(f"{shown(text)} is no https address; {WAYS}")
@@ -113,7 +113,7 @@ def _address(text: str) -> Named:
         return _repository(f"{path[0]}/{path[1]}" + (f"@{revision}" if revision else ""))
     if parts.hostname in ("bioimage.io", "www.bioimage.io"):
         return _of_zoo((parts.fragment or parts.path).rstrip("/").rsplit("/", 1)[-1])
-    return Named("address", text)
+    return Elsewhere("address", text)
 
 
 def beside(address: str, name: str) -> str:

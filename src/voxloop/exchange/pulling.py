@@ -16,7 +16,7 @@ from voxloop.archives import check_archive
 from voxloop.errors import ModelError
 from voxloop.exchange import hub, zoo
 from voxloop.exchange.fetching import Digest, check_digest, fetch
-from voxloop.exchange.naming import WAYS, Named, beside, named
+from voxloop.exchange.naming import WAYS, Elsewhere, beside, named
 from voxloop.exchange.pulled import MADE, Pulled, described, known
 from voxloop.exchange.telling import Teller
 from voxloop.extras import require
@@ -146,7 +146,7 @@ def _fresh(folder: Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _bring(model: Named, new: Path, most: int, wanted: Digest | None, teller: Teller) -> Pulled:
+def _bring(model: Elsewhere, new: Path, most: int, wanted: Digest | None, teller: Teller) -> Pulled:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     about: dict[str, Any] = {"source": str(model), "fetched": now}
     if model.shop == "Hugging Face":
@@ -159,7 +159,7 @@ def _bring(model: Named, new: Path, most: int, wanted: Digest | None, teller: Te
 
 
 def _from_address(
-    model: Named, new: Path, most: int, wanted: Digest | None, teller: Teller, about: dict[str, Any]
+    model: Elsewhere, new: Path, most: int, wanted: Digest | None, teller: Teller, about: dict[str, Any]
 ) -> Pulled:
     address = zoo.address_of(model.name) if model.shop == "bioimage.io" else model.name
     plain = address.partition("?")[0].lower()
@@ -178,7 +178,7 @@ def _from_address(
     return _package(new, found, about)
 
 
-def _package(path: Path, found: zoo.Described, about: dict[str, Any]) -> Pulled:
+def _package(path: Path, found: zoo.PackageFacts, about: dict[str, Any]) -> Pulled:
     return Pulled(
         path=path,
         kind="package",
@@ -189,7 +189,7 @@ def _package(path: Path, found: zoo.Described, about: dict[str, Any]) -> Pulled:
     )
 
 
-def _from_hub(model: Named, new: Path, most: int, teller: Teller, about: dict[str, Any]) -> Pulled:
+def _from_hub(model: Elsewhere, new: Path, most: int, teller: Teller, about: dict[str, Any]) -> Pulled:
     repository = hub.look(model)
     about["revision"] = repository.commit
     total = 0

@@ -23,7 +23,7 @@ Bring = Callable[[str, Path, Digest | None], Path]
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class PackageFacts:
     """What a description says of a package."""
 
     title: str
@@ -38,7 +38,7 @@ def address_of(name: str) -> str:
     return pattern.replace("{bioimageio_id}", quote(name, safe="/"))
 
 
-def bring_package(description: Path, bring: Bring, source: str, say: Callable[[str], None]) -> Described:
+def bring_package(description: Path, bring: Bring, source: str, say: Callable[[str], None]) -> PackageFacts:
     """Bring what a package needs beside its description, which is there already.
 
     Raises ModelError where it describes no network, has no ONNX weights, or names files elsewhere; then nothing large
@@ -46,7 +46,7 @@ def bring_package(description: Path, bring: Bring, source: str, say: Callable[[s
     """
     facts = read_description(description, source)
     files = dict(_files(facts, source))
-    found = Described(
+    found = PackageFacts(
         title=_words(facts.get("name")) or source,
         licence=_words(facts.get("license")),
         authors=tuple(_words(one.get("name")) for one in _maps(facts.get("authors"))),

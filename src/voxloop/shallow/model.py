@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -27,6 +27,9 @@ from voxloop.shallow.refinement import Refinement
 from voxloop.shallow.supervoxels import Supervoxels, from_json, to_json
 from voxloop.shallow.tiles import tile_shape
 from voxloop.store.values import whole
+
+if TYPE_CHECKING:
+    from voxloop.shallow.onnx_package import ClassifierPackage
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,12 @@ class ShallowModel(Model):
     def save(self, folder: str | Path) -> Path:
         """Write ``spec.json`` and the classifier into a new folder."""
         return storage.save(self.spec, self.classifier, path_of(folder, error=ModelError))
+
+    def export(self, path: str | Path, **settings: Any) -> ClassifierPackage:
+        """Write it for other programs; see :func:`voxloop.shallow.onnx_package.export_classifier`."""
+        from voxloop.shallow.onnx_package import export_classifier  # needs what only packages do
+
+        return export_classifier(self, path_of(path, error=ModelError), **settings)
 
 
 class ShallowPredictor:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from voxloop.deep.exchange.package import Package
     from voxloop.objects import Objects
     from voxloop.prediction import Prediction
+    from voxloop.shallow.onnx_package import ClassifierPackage
 
 Kind = Literal["labels", "probabilities", "uncertainty", "objects"]
 #: voxels (z, y, x) of the piece of an image that a package is tried with, at most
@@ -49,7 +50,8 @@ def export(
         whose network learnt them included, also as a table (``.csv``, ``.parquet``; with intensities where the
         image is there) and, one of them, as a mesh (``.ply``, ``.obj``); labels also as ``.npy`` and ImageJ ROI
         set (``.zip``). Tracks as a table (``.csv``, ``.parquet``, ``.xlsx``) or, without a suffix, a folder as of the
-        Cell Tracking Challenge: masks and ``res_track.txt``. Networks as bioimage.io package (``.zip``).
+        Cell Tracking Challenge: masks and ``res_track.txt``. Networks as bioimage.io package, pixel classifiers as
+        ONNX with a recipe of features (``.zip``).
     kind
         What of a prediction; ``"objects"`` where its network learnt them.
     image
@@ -116,12 +118,18 @@ def export(
 
 def export_model(
     project: Project, run: Run | str, path: str | Path, *, overwrite: bool = False, **settings: Any
-) -> Package:
-    """Write the network of a run as a bioimage.io package (``.zip``) that other programs open.
+) -> Package | ClassifierPackage:
+    """Write the model of a run as a ``.zip`` that other programs open.
 
-    Its test tensors are a piece of the first image; bioimageio.core computes them again from the package.
-    See :func:`voxloop.bioimageio.export_package` for ``settings``. It is the network also where the run keeps the pixel
-    classifier to predict with, which no other program opens. Raises ModelError where the model is no network.
+    A network becomes a bioimage.io package. Its test tensors are a piece of the first image; bioimageio.core computes
+    them again from the package. See :func:`voxloop.bioimageio.export_package` for ``settings``. It is the network also
+    where the run keeps the pixel classifier to predict with.
+
+    A pixel classifier becomes an ONNX graph that takes features, beside a recipe of these (``recipe.json``) and the
+    model itself: the filters are no part of the graph. How far it is from the model is measured on a piece of the
+    first image. :func:`pull` opens the file again.
+
+    Raises ModelError where the model is neither.
 
     Examples
     --------
@@ -133,10 +141,12 @@ def export_model(
     model = trained.model("network") if trained.learner == "deep" else trained.model()
     write = getattr(model, "export", None)
     if write is None:
-        raise ModelError(f"the model of {trained.name!r} is no network; only networks become bioimage.io packages")
+        raise ModelError(f"the model of {trained.name!r} is for this program alone: {type(model).__name__}")
     path, overwrite = path_of(path, error=ModelError), flag("overwrite", overwrite, error=ModelError)
     settings = {"name": f"{project.name} {trained.name}", **settings}
-    package: Package = write(path, sample=_sample(project, model.spec.channels), overwrite=overwrite, **settings)
+    package: Package | ClassifierPackage = write(
+        path, sample=_sample(project, model.spec.channels), overwrite=overwrite, **settings
+    )
     return package
 
 
