@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from voxloop.errors import ModelError
 from voxloop.extras import require
 from voxloop.shallow.classifier import Classifier, Estimated, Projected
 from voxloop.shallow.features import FeatureBank
-from voxloop.shallow.model import ShallowModel
 from voxloop.shallow.perceptron import Perceptron
+
+if TYPE_CHECKING:
+    from voxloop.shallow.model import ShallowModel
 
 GRAPH, RECIPE = "classifier.onnx", "recipe.json"
 #: of the operations that are written: read by every onnxruntime of the last years
