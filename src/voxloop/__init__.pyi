@@ -16,6 +16,7 @@ from .errors import VoxloopError as VoxloopError
 from .exchange.pulling import pull as pull
 from .exchange.pushing import push as push
 from .model import load_model as load_model
+from .napari.taking import from_napari as from_napari
 from .objects import Objects as Objects
 from .panels.channels.channels_panel import ChannelsPanel as ChannelsPanel
 from .panels.classroom.classroom_panel import Classroom as Classroom

@@ -43,6 +43,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         "tensorstore",
     ),
     "exchange": ("onnx", "onnxscript", "onnxruntime", "skl2onnx", "bioimageio", "huggingface_hub", "httpx"),
+    "napari": ("napari",),
     "points": ("sleap_io",),
     "tracks": ("laptrack",),
     "cluster": ("distributed",),

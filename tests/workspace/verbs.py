@@ -129,7 +129,7 @@ class Verbs:
             "Workspace.evaluate": {"prediction": "p", "truth": "labels"},
             "Workspace.export": {
                 "what": "labels", "path": out / "l.tif", "kind": "labels", "image": None, "region": None,
-                "number": None, "overwrite": True,
+                "number": None, "overwrite": True, "predictions": (), "ngff": "0.5",
             },
             "Workspace.export_model": {"run": "forest", "path": out / "m.zip", "overwrite": True},
             "Workspace.fit_objects": {"prediction": "p", "of": None, "level": None},
@@ -389,11 +389,13 @@ class Verbs:
                 "model": run, "to": "hf:", "licence": "", "authors": (), "description": "", "public": False,
                 "samples": False, "message": "", "quiet": True,
             },
+            "vl.from_napari": {"viewer": None, "path": out / "viewed", "zero": "unlabelled", "apart": False},
             "vl.open_volume": {"source": picture, **OPEN, "scale": 0, "chunks": "auto"},
             "vl.predict": {"model": model, "volume": ones, "turns": "none", "votes": "1", "match_spacing": True},
             "vl.evaluate": {"prediction": ones, "truth": ones},
             "vl.save_volume": {
-                "array": ones, "path": out / "v.tif", "kind": None, "spacing": None, "overwrite": True, "chunks": None
+                "array": ones, "path": out / "v.tif", "kind": None, "spacing": None, "overwrite": True, "chunks": None,
+                "ngff": "0.5",
             },
             "vl.scales": {"volume": vl.open_volume(picture)},
             "vl.samples.load": {"name": "nothing", "seed": 0},

@@ -87,6 +87,8 @@ def _pair(words: str) -> tuple[str, str]:
 @click.option("--image", help="The image whose labels are exported; needed where there are several.")
 @click.option("--region", help="Part of a prediction: z0:z1,y0:y1,x0:x1 in voxels, or the name of a region.")
 @click.option("--object", "number", type=int, help="Number of the object to export as a mesh.")
+@click.option("--prediction", "beside", multiple=True, metavar="NAME", help="Beside an image in OME-Zarr; repeat.")
+@click.option("--ngff", type=click.Choice(["0.5", "0.4"]), default="0.5", help="Version of OME-Zarr; 0.4 for Fiji.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @as_json
 def export(
@@ -97,19 +99,32 @@ def export(
     image: str | None,
     region: str | None,
     number: int | None,
+    beside: tuple[str, ...],
+    ngff: Any,
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Write WHAT (a prediction, objects, a label level, or the network of a run) to PATH.
+    """Write WHAT (a prediction, objects, a label level, an image, or the model of a run) to PATH.
 
-    PATH ends in .zarr, .ome.tif, .tif, .h5, .csv, .ply, ... or, for a network, in .zip: a bioimage.io package.
+    PATH ends in .zarr, .ome.tif, .tif, .h5, .csv, .ply, ... or, for a model, in .zip: of a network a bioimage.io
+    package, of a pixel classifier ONNX with a recipe of its features. An image in .zarr has its labels along.
     """
     with open_workspace(workspace, read_only=True) as ws:
         if what in ws.runs and what not in ws.predictions and path.suffix == ".zip":
             made = ws.export_model(what, path, overwrite=overwrite)
             tell(as_json, str(made), {"path": str(path), "difference": made.difference, "problems": made.problems})
             return
-        written = ws.export(what, path, kind=kind, image=image, region=box(region), number=number, overwrite=overwrite)
+        written = ws.export(
+            what,
+            path,
+            kind=kind,
+            image=image,
+            region=box(region),
+            number=number,
+            predictions=beside,
+            ngff=ngff,
+            overwrite=overwrite,
+        )
         tell(as_json, f"written: {written}", {"path": str(written)})
 
 

@@ -9,17 +9,37 @@ from typing import Any, Literal
 
 import numpy as np
 
+from voxloop.errors import VolumeError
 from voxloop.geometry import Box
+from voxloop.given import shown
 from voxloop.volumes.chunks import chunk_plan
 from voxloop.volumes.downsample import downsample
 from voxloop.volumes.pyramid import Scale
 from voxloop.volumes.volume import read_block
 
 Kind = Literal["image", "labels"]
+#: versions of OME-NGFF that are written; 0.4, which lies on zarr 2, is what Fiji and older programs read
+NGFF = ("0.5", "0.4")
 
 
 def _nothing() -> None:
     """Tell nobody."""
+
+
+def check_ngff(version: object, *, is_zarr: bool) -> str:
+    """A version of OME-NGFF as it was given. Raises VolumeError where it is none, or is of no use."""
+    if version not in NGFF:
+        raise VolumeError(f"ngff={shown(version)} is no version that can be written; '0.5' or '0.4' (for Fiji)")
+    if version != NGFF[0] and not is_zarr:
+        raise VolumeError("ngff= is of OME-Zarr; write to a path that ends in .zarr")
+    return str(version)
+
+
+def new_group(path: Any, version: str) -> Any:
+    """An empty group in which that version of OME-NGFF lies."""
+    import zarr
+
+    return zarr.open_group(path, mode="w", zarr_format=2 if version == "0.4" else 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +68,6 @@ class Layers:
 
     def create(self, level: int, shape: Sequence[int], *, overwrite: bool = False) -> Any:
         """An empty array (z, y, x) or (c, z, y, x)."""
-        from zarr.codecs import ZstdCodec
-
         lead = [1] * (len(shape) - 3)
         sizes, chunks = list(shape), [*lead, *map(min, self.chunk, shape[-3:])]
         if self.frames_first:
@@ -60,9 +78,8 @@ class Layers:
             chunks=tuple(chunks),
             dtype=self.dtype,
             fill_value=0,
-            compressors=ZstdCodec(level=1),
-            dimension_names=self.dims,
             overwrite=overwrite,
+            **_stored(self.group, self.dims),
         )
         return ChannelsFirst(array) if self.frames_first else array
 
@@ -76,6 +93,23 @@ class Layers:
             for _ in coarsen(finer, coarse, scale, kind):
                 each()
             finer = coarse
+
+
+def is_old(group: Any) -> bool:
+    """Whether a group is of zarr 2, and so of OME-NGFF 0.4."""
+    return bool(group.metadata.zarr_format == 2)
+
+
+def _stored(group: Any, dims: tuple[str, ...]) -> dict[str, Any]:
+    """How the arrays of a group are packed, and what they know of their axes."""
+    if is_old(group):
+        from numcodecs import GZip
+
+        # every Java has gzip; Blosc and Zstandard need libraries that Fiji may not have
+        return {"compressors": GZip(level=1), "chunk_key_encoding": {"name": "v2", "separator": "/"}}
+    from zarr.codecs import ZstdCodec
+
+    return {"compressors": ZstdCodec(level=1), "dimension_names": dims}
 
 
 class ChannelsFirst:
@@ -155,10 +189,12 @@ def _read(finer: Any, box: Box, channel: tuple[int, ...]) -> np.ndarray:
 
 
 def write_metadata(group: Any, plan: Sequence[Scale], *, dims: Sequence[str], name: str, kind: Kind) -> None:
-    """Write and validate the OME-NGFF 0.5 metadata of the arrays ``0``, ``1``, ... of ``group``."""
-    from ome_zarr.format import FormatV05
+    """Write and validate the OME-NGFF metadata of the arrays ``0``, ``1``, ... of ``group``: 0.5, of zarr 2 0.4."""
+    from ome_zarr.format import FormatV04, FormatV05
     from ome_zarr.writer import write_multiscales_metadata
-    from ome_zarr_models.v05 import Image
+    from ome_zarr_models import v04, v05
+
+    old = is_old(group)
 
     datasets = [
         {
@@ -172,10 +208,10 @@ def write_metadata(group: Any, plan: Sequence[Scale], *, dims: Sequence[str], na
     ]
     kinds = {"c": {"type": "channel"}, "t": {"type": "time"}}
     axes = [{"name": dim, **kinds.get(dim, {"type": "space", "unit": "micrometer"})} for dim in dims]
-    write_multiscales_metadata(group, datasets, fmt=FormatV05(), axes=axes, name=name)
-    Image.from_zarr(group)
+    write_multiscales_metadata(group, datasets, fmt=FormatV04() if old else FormatV05(), axes=axes, name=name)
+    (v04 if old else v05).Image.from_zarr(group)
     if kind == "labels":
-        add_metadata(group, **{"image-label": {}})
+        add_metadata(group, **{"image-label": {"version": "0.4"} if old else {}})
 
 
 def _in_order(dims: Sequence[str], zyx: Sequence[float], other: float) -> list[float]:
@@ -185,5 +221,8 @@ def _in_order(dims: Sequence[str], zyx: Sequence[float], other: float) -> list[f
 
 
 def add_metadata(group: Any, **metadata: Any) -> None:
-    """Add to what OME-NGFF says of a group."""
-    group.attrs["ome"] = {**group.attrs["ome"], **metadata}
+    """Add to what OME-NGFF says of a group; 0.4 says it without a word around it."""
+    if is_old(group):
+        group.attrs.update(metadata)
+    else:
+        group.attrs["ome"] = {**group.attrs["ome"], **metadata}

@@ -5,14 +5,23 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.given import flag, path_of, shown
 from voxloop.volumes.copying import Progress, told
-from voxloop.volumes.multiscale import Kind, Layers, add_metadata, coarsen, write_metadata
+from voxloop.volumes.multiscale import (
+    Kind,
+    Layers,
+    add_metadata,
+    check_ngff,
+    coarsen,
+    is_old,
+    new_group,
+    write_metadata,
+)
 from voxloop.volumes.opening import as_volume
 from voxloop.volumes.pyramid import plan_scales
 from voxloop.volumes.tiff_writer import write_tiff
@@ -48,8 +57,9 @@ def save_volume(
     overwrite: bool = False,
     chunks: Sequence[int] | None = None,
     progress: Progress | None = None,
+    ngff: Literal["0.5", "0.4"] = "0.5",
 ) -> Path:
-    """Write a volume as multiscale OME-Zarr 0.5, TIFF, HDF5, NetCDF, NumPy, MRC or NIfTI, block by block.
+    """Write a volume as multiscale OME-Zarr, TIFF, HDF5, NetCDF, NumPy, MRC or NIfTI, block by block.
 
     Opened again, it is what it was: voxels, axes, time, voxel size, names of channels or classes as far as the format
     has a place for them.
@@ -76,6 +86,8 @@ def save_volume(
     progress
         Called after each block with the bytes read so far and those in all. What it raises stops the writing, and
         nothing half made stays.
+    ngff
+        Version of OME-Zarr. ``"0.4"``, on zarr 2 with gzip, is what Fiji and older programs read.
 
     Returns
     -------
@@ -103,10 +115,11 @@ def save_volume(
     if not name.endswith(SUFFIXES):
         raise VolumeError(f"{target} must end in .zarr, .ome.tif, .tif, .h5, .nc, .npy, .mrc or .nii")
     suffix = next(one for one in SUFFIXES if name.endswith(one))
+    version = check_ngff(ngff, is_zarr=suffix == ".zarr")
     told_of = volume if progress is None else told(volume, progress)
 
     def write(partial: Path) -> None:
-        _write(told_of, partial, suffix, kind, pieces, progress)
+        _write(told_of, partial, suffix, kind, pieces, progress, version)
         _still(volume, progress)()  # the last moment at which it can be stopped
 
     written_whole(target, suffix, write, overwrite=overwrite)
@@ -139,12 +152,16 @@ def _check_free(target: Path, *, overwrite: bool) -> None:
 
 
 def _write(
-    volume: DataArray, path: Path, suffix: str, kind: Kind, chunks: tuple[int, ...] | None, progress: Progress | None
+    volume: DataArray,
+    path: Path,
+    suffix: str,
+    kind: Kind,
+    chunks: tuple[int, ...] | None,
+    progress: Progress | None,
+    ngff: str,
 ) -> None:
     if suffix == ".zarr":
-        import zarr
-
-        write_group(zarr.open_group(path, mode="w", zarr_format=3), volume, kind, chunks, progress)
+        write_group(new_group(path, ngff), volume, kind, chunks, progress)
     elif suffix in (".h5", ".hdf5"):
         write_hdf5(volume, path, labels=kind == "labels", chunks=chunks)
     elif suffix == ".nc":
@@ -203,7 +220,8 @@ def describe_group(group: Any, volume: DataArray, kind: Kind) -> None:
         add_metadata(group, omero={"channels": _channels(volume, names)})
     classes = classes_of(volume) if kind == "labels" else []
     if classes:
-        add_metadata(group, **{"image-label": _label_metadata(classes)})
+        version = {"version": "0.4"} if is_old(group) else {}
+        add_metadata(group, **{"image-label": {**version, **_label_metadata(classes)}})
     noted: dict[str, Any] = {
         "z_kind": volume.attrs.get("z_kind", "space"),
         "spacing_um": list(spacing_of(volume)),

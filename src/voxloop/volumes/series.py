@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import VolumeError
-from voxloop.volumes.multiscale import Kind, Layers, coarsen, write_metadata
+from voxloop.volumes.multiscale import Kind, Layers, check_ngff, coarsen, is_old, new_group, write_metadata
 from voxloop.volumes.pyramid import plan_scales
 from voxloop.volumes.saving import describe_group, write_group, written_whole
 from voxloop.volumes.tiff_writer import write_tiff
@@ -28,6 +28,7 @@ def save_series(
     *,
     labels: Mapping[str, Sequence[DataArray]] | None = None,
     overwrite: bool = False,
+    ngff: str = "0.5",
 ) -> Path:
     """Write volumes as one file, the first axis time; one volume alone without that axis.
 
@@ -38,7 +39,7 @@ def save_series(
     volumes
         One a time point, alike in shape, type and voxel size. Labels where their ``attrs["kind"]`` says so.
     path
-        ``.zarr`` (OME-Zarr 0.5) or ``.ome.tif``; ``.tif`` is ImageJ's where that has the numbers.
+        ``.zarr`` (OME-Zarr of version ``ngff``) or ``.ome.tif``; ``.tif`` is ImageJ's where that has the numbers.
     labels
         Labels of each time point by name, which OME-Zarr keeps within the picture, under ``labels/``.
     overwrite
@@ -56,12 +57,13 @@ def save_series(
         raise VolumeError(f"{target} must end in .zarr, .ome.tif or .tif, which have an axis of time")
     if labels and suffix != ".zarr":
         raise VolumeError(f"{suffix} has no place for labels beside the picture; write .zarr, or the labels alone")
+    version = check_ngff(ngff, is_zarr=suffix == ".zarr")
     for one in [volumes, *(labels or {}).values()]:
         _check_alike(one)
 
     def write(partial: Path) -> None:
         if suffix == ".zarr":
-            _write_zarr(volumes, labels or {}, partial)
+            _write_zarr(volumes, labels or {}, partial, version)
         else:
             write_tiff(volumes, partial, ome=suffix.startswith(".ome"))
 
@@ -84,15 +86,13 @@ def _check_alike(volumes: Sequence[DataArray]) -> None:
             raise VolumeError("the planes are frames in time themselves; a file has one axis of time, save each alone")
 
 
-def _write_zarr(volumes: Sequence[DataArray], labels: Mapping[str, Sequence[DataArray]], path: Path) -> None:
-    import zarr
-
-    group = zarr.open_group(path, mode="w", zarr_format=3)
+def _write_zarr(volumes: Sequence[DataArray], labels: Mapping[str, Sequence[DataArray]], path: Path, ngff: str) -> None:
+    group = new_group(path, ngff)
     _write_group(group, volumes)
     if not labels:
         return
     kept = group.create_group("labels")
-    kept.attrs["ome"] = {"version": "0.5", "labels": list(labels)}
+    kept.attrs.update({"labels": list(labels)} if is_old(group) else {"ome": {"version": ngff, "labels": list(labels)}})
     for name, masks in labels.items():
         _write_group(kept.create_group(name), masks)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from voxloop.errors import ModelError, PredictionError, VoxloopError, WorkspaceError, unknown
-from voxloop.given import flag, path_of
+from voxloop.given import flag, path_of, shown
 from voxloop.runs import Run
 from voxloop.store.points.placed_labels import PlacedLabels
 from voxloop.store.values import text
+from voxloop.volumes import open_volume, save_volume
+from voxloop.volumes.multiscale import NGFF, check_ngff
 from voxloop.workspace.choices import one_image, part_of
 from voxloop.workspace.in_time import export_labels_in_time, export_pictures, series_of
 from voxloop.workspace.project import Project
@@ -35,6 +38,8 @@ def export(
     image: str | None = None,
     region: object = None,
     number: int | None = None,
+    predictions: Sequence[str] = (),
+    ngff: Literal["0.5", "0.4"] = "0.5",
     overwrite: bool = False,
 ) -> Path:
     """Write a prediction, objects, labels, an image or a trained network for other programs.
@@ -61,6 +66,10 @@ def export(
         where not given. The file knows where in the image it lies, where its format can say so.
     number
         Which object is to be a mesh.
+    predictions
+        Of an image in OME-Zarr: predictions of it that lie beside its labels.
+    ngff
+        Version of OME-Zarr; ``"0.4"`` is what Fiji and older programs read.
 
     Raises
     ------
@@ -82,12 +91,15 @@ def export(
     from voxloop.objects.table_files import TABLES
 
     what, overwrite = text("what", what, error=PredictionError), flag("overwrite", overwrite, error=PredictionError)
-    path = path_of(path, error=PredictionError)
+    path, beside = path_of(path, error=PredictionError), _names(predictions)
+    version = check_ngff(ngff, is_zarr=path.suffix.lower() == ".zarr")
+    if beside and (what in project.predictions or what in project.levels.names or what in project.runs):
+        raise PredictionError(f"predictions= lie beside an image, and {what!r} is none; leave it out")
     made_objects = [name for name, run in project.runs.items() if run.kind == "objects"]
     if what in project.predictions:
         prediction = project.predictions[what]
         if kind != "objects" and Path(path).suffix.lower() not in (*TABLES, *MESHES):
-            return _export_voxels(project, prediction, path, kind, region, overwrite)
+            return _export_voxels(project, prediction, path, kind, region, overwrite, version)
         if region is not None:
             raise PredictionError("objects are exported as they were made; make those of a region with ws.objects")
         shown = project.images.open(prediction.image) if prediction.image in project.images.names else None
@@ -103,17 +115,29 @@ def export(
         return objects.export(path, image=shown, number=number, overwrite=overwrite)
     if what in project.levels.names:
         if image is not None and image not in project.images and image in list(series_of(project)):
-            return export_labels_in_time(project, what, image, path, overwrite=overwrite)
+            return export_labels_in_time(project, what, image, path, overwrite=overwrite, ngff=version)
         if not project.levels[what].raster:
             return _marks(project, what, image, path, overwrite)
-        return project.labels(what, image).save(path, overwrite=overwrite)
+        labels = project.labels(what, image)
+        if version != NGFF[0]:
+            return save_volume(labels.as_volume(), path, kind="labels", overwrite=overwrite, ngff=ngff)
+        return labels.save(path, overwrite=overwrite)
     if what in project.runs:
         return export_model(project, what, path, overwrite=overwrite).path
     pictures = [*project.images.names, *series_of(project)]
     if what in pictures:
-        return export_pictures(project, what, path, overwrite=overwrite)
+        return export_pictures(project, what, path, predictions=beside, overwrite=overwrite, ngff=version)
     names = dict.fromkeys([*project.predictions, *made_objects, *project.levels.names, *project.runs, *pictures])
     raise PredictionError(unknown("prediction, objects, level, run or image", what, names))
+
+
+def _names(given: object) -> list[str]:
+    """Names of predictions as they were given. Raises PredictionError."""
+    if isinstance(given, str):
+        return [given]
+    if not isinstance(given, list | tuple):
+        raise PredictionError(f"predictions={shown(given)} are no names; give a list of texts")
+    return [text("predictions", one, error=PredictionError) for one in given]
 
 
 def export_model(
@@ -151,11 +175,9 @@ def export_model(
 
 
 def _export_voxels(
-    project: Project, prediction: Prediction, path: str | Path, kind: Kind, region: object, overwrite: bool
+    project: Project, prediction: Prediction, path: str | Path, kind: Kind, region: object, overwrite: bool, ngff: Any
 ) -> Path:
     """Write labels, probabilities or uncertainty of a prediction."""
-    from voxloop.volumes import open_volume, save_volume
-
     prediction.stored(kind)  # says what is missing where it was not kept
     folder = prediction.path / (f"labels/{prediction.level}" if kind == "labels" else kind)
     volume, box = open_volume(folder), part_of(project.store, prediction, region)
@@ -164,8 +186,8 @@ def _export_voxels(
     if prediction.image in project.images.names:  # so that it lies in other programs where the image does
         volume.attrs |= _lie(project, str(prediction.image))
     if kind == "labels":
-        return save_volume(volume, path, kind="labels", overwrite=overwrite)
-    return save_volume(volume, path, kind="image", overwrite=overwrite)
+        return save_volume(volume, path, kind="labels", overwrite=overwrite, ngff=ngff)
+    return save_volume(volume, path, kind="image", overwrite=overwrite, ngff=ngff)
 
 
 def _lie(project: Project, image: str) -> dict[str, str]:
