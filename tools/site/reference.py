@@ -13,7 +13,7 @@ from sources import Message, defined_at, error_words, messages, public_names, ve
 #: page of the Python reference -> its title and the public names on it; what is in none comes last, on "more"
 PAGES: dict[str, tuple[str, list[str]]] = {
     "workspace": ("Workspace", ["Workspace"]),
-    "volumes": ("Volumes", ["open_volume", "save_volume", "scales", "samples"]),
+    "volumes": ("Volumes", ["open_volume", "save_volume", "scales", "samples", "from_napari"]),
     "labels": ("Labels", ["Labels", "Level", "LabelClass", "Edit", "Skeleton"]),
     "runs": (
         "Runs and models",

@@ -72,6 +72,11 @@ def pull(
     ModelError
         One sentence: not reached within seconds, not there, too large, cut short, another file than announced, a model
         that could run code, or no model. Nothing half fetched is left.
+
+    Examples
+    --------
+    >>> model = vl.pull("affable-shark")  # doctest: +SKIP
+    >>> ws.predict(model)  # doctest: +SKIP
     """
     model = named(source, revision)
     offline, quiet = flag("offline", offline, error=ModelError), flag("quiet", quiet, error=ModelError)

@@ -85,6 +85,10 @@ def push(
     ------
     ModelError
         No model, no leave, no network: one sentence.
+
+    Examples
+    --------
+    >>> vl.push(ws.runs["shallow-1"], "hf:you/membranes", licence="cc-by-4.0")  # doctest: +SKIP
     """
     public, samples = flag("public", public, error=ModelError), flag("samples", samples, error=ModelError)
     licence, description = (

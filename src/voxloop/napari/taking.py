@@ -63,6 +63,10 @@ def from_napari(
     ------
     WorkspaceError
         There is no image layer that can be taken, or the folder is in use. Nothing is left of it.
+
+    Examples
+    --------
+    >>> ws = vl.from_napari(napari.current_viewer(), "my-project")  # doctest: +SKIP
     """
     layers = list(getattr(viewer, "layers", ()))
     apart, folder = flag("apart", apart, error=WorkspaceError), path_of(path, error=WorkspaceError)

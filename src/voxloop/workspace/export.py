@@ -160,6 +160,7 @@ def export_model(
     A network is needed, whose training takes minutes:
 
     >>> ws.export_model("deep-1", "membranes.zip")  # doctest: +SKIP
+    >>> ws.export_model("shallow-1", "pixels.zip")  # doctest: +SKIP
     """
     trained = run if isinstance(run, Run) else project.runs[run]
     model = trained.model("network") if trained.learner == "deep" else trained.model()
