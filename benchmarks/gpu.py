@@ -189,7 +189,7 @@ class Checks:
     def _bare(self, folder: Path, side: int) -> float:
         """Seconds of the forward alone, in the same number format."""
         network = load_kept_network(folder.parent, self._device)
-        window, precision = min(side, 2048), resolve_precision("auto", self._device)
+        window, precision = min(side, 2048), resolve_precision("auto", self._device, predicting=True)
         pixels = lay_out(torch.randn(1, 1, window, window).to(self._device))
         with torch.inference_mode(), autocast(self._device, precision):
             network(pixels)

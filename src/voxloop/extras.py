@@ -44,6 +44,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     ),
     "exchange": ("onnx", "onnxscript", "onnxruntime", "skl2onnx", "bioimageio", "huggingface_hub", "httpx"),
     "napari": ("napari",),
+    "fast": ("openvino",),
     "points": ("sleap_io",),
     "tracks": ("laptrack",),
     "cluster": ("distributed",),

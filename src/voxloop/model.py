@@ -197,6 +197,20 @@ class RowPredictor(Protocol):
         ...
 
 
+@runtime_checkable
+class HastyPredictor(Protocol):
+    """A predictor that another program than its own may compute, faster."""
+
+    def hasten(self, backend: str, sample: np.ndarray) -> str:
+        """Let it, where it says the same of a raw block (n, c, z, y, x); in words, or "" where nothing changes."""
+        ...
+
+
+def hasten(predictor: object, backend: str, sample: np.ndarray) -> str:
+    """Let another program compute a predictor, where it can be; see :class:`HastyPredictor`."""
+    return predictor.hasten(backend, sample) if isinstance(predictor, HastyPredictor) else ""
+
+
 def device_memory(predictor: object) -> DeviceMemory | None:
     """The memory of the GPU that a predictor runs on; None on the processor."""
     return predictor.device_memory if isinstance(predictor, OnDevice) else None

@@ -17,7 +17,7 @@ import numpy as np
 
 from voxloop.errors import PredictionError
 from voxloop.geometry import Shape
-from voxloop.model import Model, ModelSpec, device_memory
+from voxloop.model import Model, ModelSpec, device_memory, hasten
 from voxloop.prediction.voted import Voted, axes_of, votes_of
 
 Turns = Literal["none", "flips", "all"]
@@ -102,6 +102,11 @@ class _Mean:
     def __init__(self, predictors: Sequence[Forward], picture_turns: Sequence[PictureTurn]) -> None:
         self._predictors, self._turns = predictors, picture_turns
         self.device_memory = device_memory(predictors[0])  # all share one device
+
+    def hasten(self, backend: str, sample: np.ndarray) -> str:
+        """Each of them where it can be; in the words of the first."""
+        words = [hasten(predictor, backend, sample) for predictor in self._predictors]
+        return next(filter(None, words), "")
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         total: np.ndarray | None = None

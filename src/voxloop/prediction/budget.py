@@ -93,6 +93,7 @@ def forecast(
     halo: Halo | None = None,
     channel_bytes: int = 1,
     column_bytes: float | None = None,
+    longer: float = 1.0,
 ) -> PlannedForecast:
     """Plan a prediction within the memory allowed, and say what it takes.
 
@@ -109,6 +110,8 @@ def forecast(
     column_bytes
         Plan for a model that is fed with rows, of which it holds so many bytes a voxel; None: for one that is given
         blocks.
+    longer
+        So many times as long as in blocks that takes, beyond :data:`FEEDING`.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def forecast(
         column_bytes=column_bytes,
     )
     if column_bytes is not None:
-        cost = _cost_by_rows(cost, FEEDING[spec.dimensions], FED_BYTES * spec.channels + sum(output.values()))
+        cost = _cost_by_rows(cost, longer * FEEDING[spec.dimensions], FED_BYTES * spec.channels + sum(output.values()))
     make = partial(
         make_plan,
         shape,

@@ -26,6 +26,7 @@ from voxloop.prediction import seams
 from voxloop.prediction.budget import PlannedForecast, exact_halo, forecast, is_planar
 from voxloop.prediction.decode import Decoded, foreground, label_dtype, learnt_objects, semantic, semantic_channels
 from voxloop.prediction.executor import Done, run_tiles
+from voxloop.prediction.haste import hastened
 from voxloop.prediction.intensities import compare_intensities
 from voxloop.prediction.memory import Cost, measure, measure_parts
 from voxloop.prediction.plan import Block, Plan, Tile
@@ -141,16 +142,21 @@ class PredictionJob:
         return predict
 
     def measure(self) -> Cost:
-        """Time and memory, on the middle of the box."""
+        """Time and memory, on the middle of the box; the model is hastened before where that is worth it."""
         if self.by_parts:
             return self._measure_parts()
         shapes = [self._probe_shape(*sides) for sides in ((64, 16), (128, 24), (256, 40), (512, 64))]
 
         def sample(shape: Shape) -> np.ndarray:
-            self.before("measuring how long the model takes, and how much memory")
             return read_outer(self.volume, seams.box_around(self.focus, shape, self.shape, self.spec.stride))
 
-        return measure(self.forward, sample, shapes, device=device_memory(self.predictor))
+        def cost() -> Cost:
+            self.before("measuring how long the model takes, and how much memory")
+            return measure(self.forward, sample, shapes, device=device_memory(self.predictor))
+
+        found = cost()
+        hasty = hastened(self, found.seconds_per_voxel * self.box.size, lambda: sample(shapes[2]))
+        return cost() if hasty else found
 
     def _measure_parts(self) -> Cost:
         halo = exact_halo(self.spec)
@@ -259,7 +265,7 @@ class PredictionJob:
         if column is None:
             return None
         try:
-            return plan(column_bytes=column)
+            return plan(column_bytes=column, longer=getattr(self.predictor, "rows_longer", 1.0))
         except PredictionError:
             return None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -16,11 +18,12 @@ from voxloop.errors import PredictionError
 from voxloop.geometry import Box, Shape
 from voxloop.given import shown
 from voxloop.machine import available_memory
-from voxloop.model import Model
+from voxloop.model import Model, hasten
 from voxloop.prediction.averaged import Turns
 from voxloop.prediction.budget import exact_halo, is_planar
+from voxloop.prediction.haste import WORTH_SECONDS
 from voxloop.prediction.job import PredictionJob, check_fit
-from voxloop.prediction.plan import Plan
+from voxloop.prediction.plan import Block, Plan
 from voxloop.prediction.planning import Limits, make_plan
 from voxloop.prediction.resampled import prepare_model, shown_to
 from voxloop.volumes import as_volume, shape_zyx
@@ -47,6 +50,7 @@ def predict(
     device: str = "auto",
     precision: str = "float32",
     threads: int | None = None,
+    backend: Literal["auto", "torch", "openvino"] = "auto",
     halo: Shape | None = None,
     max_voxels: int | None = None,
     cache_bytes: int = CACHE_BYTES,
@@ -68,6 +72,8 @@ def predict(
         probability is 0.
     device, precision, threads
         Of the model.
+    backend
+        What computes it, as for ``Workspace.predict``; ``"auto"`` tries OpenVINO once a few seconds have been spent.
     halo
         Voxels zyx that a slice sees beyond its faces. None: the model's field, so that a slice equals the same part of
         the whole to float rounding.
@@ -113,8 +119,10 @@ def predict(
     options = {"device": device, "precision": precision, "threads": threads}
     if max_voxels is None:
         max_voxels = min(MAX_VOXELS, available_memory() // 2 // VOXEL_BYTES)
-    source = LazyProbabilities(model, volume, options, halo, max_voxels, cache_bytes, mask)
-    chunk = (1, 1024, 1024) if is_planar(model.spec) else (64, 64, 64)
+    source = LazyProbabilities(model, volume, options, halo, max_voxels, cache_bytes, mask, backend)
+    # a slice of a chunk is computed alone, and one of several chunks piece by piece, each with its halo
+    side = max(1024, math.isqrt(max_voxels))
+    chunk = (1, side, side) if is_planar(model.spec) else (64, 512, 512)
     chunks = ((len(names),), *(_chunks(n, c) for n, c in zip(shape, chunk, strict=True)))
     return DataArray(
         blocks_over(source, chunks, asarray=False, meta=np.empty((0,) * 4, np.float32)),
@@ -127,6 +135,10 @@ def predict(
 
 def _chunks(size: int, chunk: int) -> tuple[int, ...]:
     return tuple(min(chunk, size - start) for start in range(0, size, chunk))
+
+
+#: of a source that is pickled
+_NOT_KEPT = {"_lock", "_cache", "_job", "_seconds", "_tried"}
 
 
 class LazyProbabilities:
@@ -144,7 +156,9 @@ class LazyProbabilities:
         max_voxels: int,
         cache_bytes: int,
         inside: Any = None,
+        backend: str = "auto",
     ) -> None:
+        self.backend = backend
         self.model, self.volume, self.options, self.inside = model, volume, options, inside
         self.halo, self.max_voxels, self.cache_bytes = halo, max_voxels, cache_bytes
         self.shape = (len(model.spec.classes), *shape_zyx(volume))
@@ -154,9 +168,11 @@ class LazyProbabilities:
         self._lock = threading.Lock()  # one slice at a time: the model's own threads use the processor
         self._cache: OrderedDict[Box, np.ndarray] = OrderedDict()
         self._job: PredictionJob | None = None
+        self._seconds = 0.0
+        self._tried = False
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("_lock", "_cache", "_job")}
+        return {key: value for key, value in self.__dict__.items() if key not in _NOT_KEPT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -192,10 +208,20 @@ class LazyProbabilities:
             return np.zeros_like(out)
         for tile in plan.tiles():
             for block in plan.blocks(tile):
+                self._hasten(job, block)
+                began = time.perf_counter()
                 out[:, *block.core.within(box).slices] = job.core(block)
+                self._seconds += time.perf_counter() - began
         if mask is not None:
             out *= mask
         return out
+
+    def _hasten(self, job: PredictionJob, block: Block) -> None:
+        """Try another program once: at the start where it is asked for, else once it seems that much is wanted."""
+        if self._tried or (self.backend == "auto" and self._seconds < WORTH_SECONDS / 2):
+            return
+        self._tried = True
+        hasten(job.predictor, self.backend, job.read(block.outer)[None])
 
     def _plan(self, box: Box) -> Plan:
         spec = self.model.spec

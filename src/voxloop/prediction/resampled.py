@@ -20,7 +20,7 @@ from voxloop.channels.beside import with_channels
 from voxloop.config import PredictConfig
 from voxloop.errors import ConfigError, ModelError
 from voxloop.geometry import Shape
-from voxloop.model import Model, ModelSpec, Predictor, device_memory
+from voxloop.model import Model, ModelSpec, Predictor, device_memory, hasten
 from voxloop.prediction.averaged import combine_models
 from voxloop.prediction.budget import is_planar
 from voxloop.volumes import channels_of, spacing_of
@@ -167,6 +167,9 @@ class _Resampling:
     def __init__(self, predictor: Any, factors: Factors) -> None:
         self._predictor, self._factors = predictor, factors
         self.device_memory = device_memory(predictor)
+
+    def hasten(self, backend: str, sample: np.ndarray) -> str:
+        return hasten(self._predictor, backend, sample)
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         size = batch.shape[2:]

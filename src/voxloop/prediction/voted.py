@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import PredictionError
-from voxloop.model import Model, ModelSpec, device_memory
+from voxloop.model import Model, ModelSpec, device_memory, hasten
 
 #: planes of so many voxels together go through the model at once
 _AT_ONCE = 2**18
@@ -91,6 +91,9 @@ class _Votes:
         self._near = near if spec.halo is None else max(near, spec.halo[0])
         self._quarters = range(4) if turned else range(1)
         self.device_memory = device_memory(predictor)
+
+    def hasten(self, backend: str, sample: np.ndarray) -> str:
+        return hasten(self._predictor, backend, sample)
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         total: np.ndarray | None = None

@@ -43,8 +43,19 @@ def _count(kind: str) -> int:
     return int(module.device_count()) if module is not None and there else 0
 
 
-def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """Number format of the forward pass; ``auto``: bfloat16 on a GPU that has it, else float16, else float32."""
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 by itself; elsewhere it is slower than float32."""
+    asked = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(ask() for ask in asked if ask is not None)
+
+
+def resolve_precision(name: str, device: torch.device, predicting: bool = False) -> torch.dtype:
+    """Number format of the forward pass; ``auto``: bfloat16 on a GPU that has it, else float16, else float32.
+
+    ``predicting``: nothing is learnt, so that a processor that has bfloat16 may compute in it as well.
+    """
+    if name == "auto" and predicting and device.type == "cpu":
+        return torch.bfloat16 if has_bfloat16() else torch.float32
     if name == "auto":
         capability = getattr(runtime(device), "get_device_capability", lambda _: None)(device)
         if not isinstance(capability, tuple) or capability < _FLOAT16:

@@ -61,7 +61,7 @@ class NetworkModel(Model):
         module = self.module()
         home = next(module.parameters(), torch.empty(0)).device
         try:
-            yield NetworkPredictor(module, self.spec, where, resolve_precision(precision, where))
+            yield NetworkPredictor(module, self.spec, where, resolve_precision(precision, where, predicting=True))
         finally:
             if self._module is not None:
                 slacken(module.to(home))  # it is the caller's

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxloop.deep.networks.device import GpuMemory, autocast, lay_out, move_network
+from voxloop.deep.predict import engine
 from voxloop.deep.predict.feeding import Streamed
 from voxloop.deep.predict.reduction import Kept, SplitNetwork, agrees, apply_head, split_head, strips
 from voxloop.deep.predict.streaming import ROOMY, stream
 from voxloop.deep.transfer import runtime, sent
-from voxloop.errors import ModelError
+from voxloop.errors import ConfigError, ModelError
 from voxloop.model import Halted, ModelSpec
 
 #: size of the network's voxels against those of the image, zyx: 0.5 has half as many
@@ -23,6 +24,8 @@ Zoom = tuple[float, float, float]
 _UNTRIED = object()
 #: voxels that are fed at once where a network is fed with rows
 _FED = 2**18
+#: voxels of a side on which another program is compared with torch, at least; by dimensions
+_TRIED = {2: 224, 3: 40}
 
 
 class NetworkPredictor:
@@ -48,6 +51,84 @@ class NetworkPredictor:
         self._column: float | None = None
         self._softmax = all(output.kind == "semantic" for output in spec.outputs)
         self._sigmoid = spec.activation == "sigmoid"
+        self._trial: engine.Trial | None = None
+        #: how many times longer the network takes where it is fed with rows, for torch does that
+        self.rows_longer = 1.0
+
+    def hasten(self, backend: str, sample: np.ndarray) -> str:
+        """Let OpenVINO compute the network, where it says the same and is faster; in words, or "" where torch goes on.
+
+        Parameters
+        ----------
+        backend
+            ``"auto"``, or ``"openvino"``: even where it is not faster.
+        sample
+            Raw intensities (n, c, z, y, x) to compare on.
+
+        Raises
+        ------
+        ConfigError
+            OpenVINO is asked for by name and not installed, or the network is on a GPU or has many classes.
+        ModelError
+            The same, and it does not take this network, or says something else.
+        """
+        named = backend == "openvino"
+        if backend == "torch" or self._trial is not None:
+            return ""
+        if named:
+            engine.check_there()
+        if not engine.fits(self._module, self._device, self._spec.out_channels):
+            if named:
+                raise ConfigError("backend='openvino' is for networks of up to 16 outputs on a processor; use 'torch'")
+            return ""
+        if not engine.is_there():
+            return ""
+        try:
+            trial = self._try(sample)
+        except ModelError:
+            if named:
+                raise
+            return ""
+        if named and not trial.agrees:
+            raise ModelError(f"OpenVINO's probabilities differ from torch's by {trial.error:.1g}; use backend='torch'")
+        if not named and not trial.good:
+            return ""
+        self._trial, self.rows_longer = trial, trial.faster
+        return trial.words
+
+    def _try(self, sample: np.ndarray) -> engine.Trial:
+        with torch.inference_mode():
+            pixels = self._pixels(self._check(sample)[:1])[:1]
+        steps = self._steps
+        room = _TRIED[len(steps)]
+        # sides that differ from each other, and from those it is traced with: what tracing took for constants shows
+        sides = [(-(-room // step) + 1 + axis) * step for axis, step in enumerate(steps)]
+        traced = torch.zeros(1, pixels.shape[1], *(-(-ROOMY[len(steps)] // step) * step for step in steps))
+        more = [(0, 0), (0, 0), *((0, max(0, side - have)) for side, have in zip(sides, pixels.shape[2:], strict=True))]
+        larger = torch.from_numpy(np.pad(pixels.numpy(), more, "symmetric"))
+        larger = larger[(slice(None), slice(None), *(slice(0, side) for side in sides))]
+
+        def in_torch(images: Tensor) -> Tensor:
+            return self._forward(self._module, lay_out(images))
+
+        return engine.tried(self._module, traced, lay_out(larger), self._precision, in_torch, self._said)
+
+    @property
+    def _steps(self) -> list[int]:
+        """Voxels of the network, along each axis that it looks along, in which it makes whole steps."""
+        pairs = zip(self._spec.stride, self._zoom, strict=True)
+        return [max(1, round(step * zoom)) for step, zoom in pairs][0 if self._volumetric else 1 :]
+
+    def _roomy(self, pixels: Tensor) -> bool:
+        """Whether images are of a size that the network pads by nothing."""
+        sides = zip(pixels.shape[2:], self._steps, strict=True)
+        return all(side >= ROOMY[len(self._steps)] and side % step == 0 for side, step in sides)
+
+    def _said(self, logits: Tensor) -> Tensor:
+        """Logits as what the spec says they are."""
+        if self._softmax:
+            return logits.softmax(1)
+        return logits.sigmoid() if self._sigmoid else logits
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Raw intensities (n, c, z, y, x) to (n, out, z, y, x) float32."""
@@ -55,11 +136,7 @@ class NetworkPredictor:
         n, _, z, y, x = batch.shape
         with torch.inference_mode():
             size = (z, y, x) if self._volumetric else (y, x)
-            values = self._logits(self._pixels(batch), size)
-            if self._softmax:
-                values = values.softmax(1)
-            elif self._sigmoid:
-                values = values.sigmoid()
+            values = self._said(self._logits(self._pixels(batch), size))
         output: np.ndarray = values.contiguous().cpu().numpy()
         if self._volumetric:
             return output
@@ -103,7 +180,7 @@ class NetworkPredictor:
         reduction = Kept((n * z, y, x), classes, values, measure, keep)
         with torch.inference_mode():
             pixels = self._pixels(batch)
-            split = None if self._volumetric else self._split_for(pixels, (y, x))
+            split = None if self._volumetric or self._trial else self._split_for(pixels, (y, x))
             if self._volumetric:
                 features = self._logits(pixels, (z, y, x)).movedim(2, 1).flatten(0, 1)
             else:
@@ -135,8 +212,7 @@ class NetworkPredictor:
     @property
     def _stride(self) -> int:
         """Rows of the network in which it makes whole steps."""
-        steps = [round(step * zoom) for step, zoom in zip(self._spec.stride, self._zoom, strict=True)]
-        return max(1, *steps[0 if self._volumetric else 1 :])
+        return max(1, *self._steps)
 
     def _feeding(self) -> Streamed | None:
         """The network as layers that are fed with rows, its output as large as what the block has."""
@@ -205,6 +281,8 @@ class NetworkPredictor:
         return lay_out(resize(self._normalise(sent(images, self._device)), self._zoom))
 
     def _forward(self, module: nn.Module, pixels: Tensor) -> Tensor:
+        if self._trial is not None and self._roomy(pixels):
+            return self._trial.run(pixels)
         with autocast(self._device, self._precision):
             out: Tensor = module(pixels)
         return out
