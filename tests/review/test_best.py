@@ -9,8 +9,8 @@ from voxloop.review.comparison import Pair
 from voxloop.review.score import Score
 
 
-def offer_of(*candidates, pairs=None, held_out=None):
-    """The offer where ``pairs`` gives differences (low, high) of the first of two, and ``held_out`` gains."""
+def offer_of(*candidates, pairs=None, held_out=None, apart=None):
+    """The offer: ``pairs`` gives differences (low, high) of the first of two, ``held_out`` gains, ``apart`` 1 - IoU."""
 
     def pair_of(one, other):
         if pairs and (one, other) in pairs:
@@ -19,7 +19,12 @@ def offer_of(*candidates, pairs=None, held_out=None):
             return Pair(one=one, other=other, difference=(middle, low, high), differ=0.1, n=30, source="30 places")
         return Pair(one=one, other=other, differ=0.1, lacking="check 100 points")
 
-    return choose(candidates, pair_of, lambda one, other: (held_out or {}).get((one, other)))
+    return choose(
+        candidates,
+        pair_of,
+        lambda one, other: (held_out or {}).get((one, other)),
+        lambda one, other: (apart or {}).get((one, other), 0.2),
+    )
 
 
 FIRST = Candidate(name="p1", run="s1", seen=24, voxels=10)
@@ -67,6 +72,20 @@ def test_scores_that_do_not_overlap_decide_where_no_comparison_does():
     assert offer_of(first, worse).name == "p1"
     better = Candidate(name="n1", run="d1", learner="deep", seen=24, voxels=10, score=scored(0.85, 0.9))
     assert offer_of(first, better).name == "n1"
+
+
+def test_a_model_that_says_something_else_of_the_image_is_not_offered_silently():
+    first, fallen, third = (
+        Candidate(name=f"p{k}", run=f"s{k}", seen=24 * k, voxels=10, score=scored(0.6, 0.8)) for k in (1, 2, 3)
+    )
+    alone = offer_of(first, fallen, apart={("p1", "p2"): 0.9})
+    assert alone.name == "p1"
+    assert "more than their scores allow" in alone.words
+    # the next one agrees with the first again: the fall is passed over; or with the second: then the first had fallen
+    assert offer_of(first, fallen, third, apart={("p1", "p2"): 0.9, ("p2", "p3"): 0.9}).name == "p3"
+    assert offer_of(first, fallen, third, apart={("p1", "p2"): 0.9, ("p1", "p3"): 0.9}).name == "p3"
+    unknown = Candidate(name="p1", run="s1", seen=24, voxels=10)
+    assert offer_of(unknown, fallen, apart={("p1", "p2"): 0.9}).name == "p2", "nothing is said of the first"
 
 
 def test_a_part_of_the_image_does_not_follow_all_of_it():

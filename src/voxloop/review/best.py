@@ -13,6 +13,8 @@ from voxloop.review.score import Score
 
 #: a model that held-out strokes call worse by so much, beyond doubt, does not follow an earlier one
 WORSE = 0.05
+#: by how much two predictions may differ beyond what their scores allow
+SLACK = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,7 @@ def choose(
     candidates: Sequence[Candidate],
     pair_of: Callable[[str, str], Pair],
     held_out: Callable[[str, str], tuple[float, float, float] | None],
+    apart: Callable[[str, str], float | None] = lambda one, other: None,
 ) -> PredictionOffer:
     """Go through predictions from the oldest on, and leave one for a later one only for a reason.
 
@@ -72,7 +75,8 @@ def choose(
     - it covers more of the image; or
     - its score lies above the other's, interval by interval; or
     - it is of the same learner and has learned more labels, unless strokes that both held out say that it is worse by
-      0.05 beyond doubt; or
+      0.05 beyond doubt, or the two differ by more than both scores allow and no more of the other predictions agree
+      with the later one; or
     - it is a network that is ahead of the pixel classifier of the same strokes, and the earlier one is of a pixel
       classifier that had learned no more.
 
@@ -87,12 +91,18 @@ def choose(
     held_out
         Gain of the later of two trainings over the earlier one on strokes that both held out: value, low and high;
         None where nobody knows.
+    apart
+        1 - IoU of what two predictions say; None where nobody knows.
     """
     offered = candidates[0]
     reasons = []
     for later in candidates[1:]:
         pair = pair_of(offered.name, later.name)
         takes, why = _follows(offered, later, pair, held_out)
+        if takes and later.learner == offered.learner and pair.better is None:
+            others = [one for one in candidates if one not in (offered, later)]
+            doubt = _contradiction(offered, later, others, apart)
+            takes, why = (False, doubt) if doubt else (takes, why)
         verb = "follows" if takes else "does not follow"
         reasons.append(f"{later.name} {verb} {offered.name}: {why}")
         offered = later if takes else offered
@@ -130,6 +140,35 @@ def _follows(
     if later.learner == "deep" and later.against == "ahead" and not _less(later.seen, earlier.seen):
         return True, "the network is ahead of the pixel classifier of the same strokes"
     return False, f"{pair.words}, and it is of another learner"
+
+
+def _contradiction(
+    earlier: Candidate, later: Candidate, others: Sequence[Candidate], apart: Callable[[str, str], float | None]
+) -> str:
+    """Why a later prediction cannot be what its score says, in words; empty where it can.
+
+    1 - IoU is a distance: where two predictions differ by more than what both lack, one of them is far worse than it is
+    said to be. Which one, the other predictions say, by whom they do not contradict; in doubt it is the new one.
+    """
+    if not _contradict(earlier, later, apart):
+        return ""
+    for_later = sum(not _contradict(one, later, apart) for one in others)
+    for_earlier = sum(not _contradict(one, earlier, apart) for one in others)
+    if for_later > for_earlier:
+        return ""
+    return (
+        "the two say other things of the image, by more than their scores allow, so one of them is far worse than it "
+        "is said to be; look at it, or check 100 points"
+    )
+
+
+def _contradict(one: Candidate, other: Candidate, apart: Callable[[str, str], float | None]) -> bool:
+    """Whether two predictions differ by more than their scores allow."""
+    if one.score is None or other.score is None or not one.score.known or not other.score.known:
+        return False
+    first, second = sorted((one.name, other.name))
+    found = apart(first, second)
+    return found is not None and found > (1 - one.score.iou) + (1 - other.score.iou) + SLACK
 
 
 def _of_same_learner(

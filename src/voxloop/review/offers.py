@@ -15,6 +15,7 @@ from typing import Any
 from voxloop.errors import PredictionError, VoxloopError, WorkspaceError
 from voxloop.plain_files import read_plain
 from voxloop.prediction import Prediction
+from voxloop.review.apart import distance_between
 from voxloop.review.audit import mark_of
 from voxloop.review.best import Candidate, PredictionOffer, choose
 from voxloop.review.compare import CellTable, compare, count_pairs
@@ -31,7 +32,7 @@ from voxloop.store.layout import Layout
 #: seconds without an edit after which it is worth choosing anew
 REST_S = 30.0
 #: goes up when the same evidence would give another offer
-VERSION = 1
+VERSION = 2
 #: the newest predictions of an image that are looked at
 MOST = 8
 
@@ -53,6 +54,8 @@ class Offers:
         self._guard = threading.Lock()
         #: of every two predictions what they say together, by what tells them from others of their names
         self._tables: dict[tuple[str, str], CellTable] = {}
+        #: and how far they differ
+        self._distances: dict[tuple[str, str], float] = {}
 
     def known(self, image: str, level: str) -> PredictionOffer | None:
         """The offer that was computed before; None where there is none, or it has to be computed anew."""
@@ -90,7 +93,11 @@ class Offers:
         def held_out(one: str, other: str) -> tuple[float, float, float] | None:
             return gain_on_held_out(self._layout.run(one), self._layout.run(other), classes)
 
-        offer = choose([self._candidate(head, predictions[head.name]) for head in ground.heads], pair_of, held_out)
+        def apart(one: str, other: str) -> float | None:
+            return self._apart(predictions[one], predictions[other])
+
+        candidates = [self._candidate(head, predictions[head.name]) for head in ground.heads]
+        offer = choose(candidates, pair_of, held_out, apart)
         record = {"v": VERSION, "ground": ground.numbers, "offer": asdict(offer)}
         with suppress(OSError, WorkspaceError):  # costs only the time to compute it again
             path = self._layout.offer(image, level)
@@ -134,13 +141,21 @@ class Offers:
         evidence = self._evidence([one, other], head.image, head.level)
         if not _enough(evidence):
             return Pair(one=one.name, other=other.name, lacking="check 100 points")
-        names = (one.name, other.name)
-        marks = (f"{one.name} {mark_of(one)} {one.done}", f"{other.name} {mark_of(other)} {other.done}")
+        names, marks = (one.name, other.name), (_mark(one), _mark(other))
         if marks not in self._tables:
             self._tables[marks] = count_pairs(
                 {name: Population(made) for name, made in zip(names, (one, other), strict=True)}
             )[names]
         return compare([one, other], evidence, tables={names: self._tables[marks]}).pairs[0]
+
+    def _apart(self, one: Prediction, other: Prediction) -> float | None:
+        """How far two predictions differ; None where that cannot be read."""
+        marks = (_mark(one), _mark(other))
+        with suppress(VoxloopError, OSError):
+            if marks not in self._distances:
+                self._distances[marks] = distance_between(Population(one), Population(other))
+            return self._distances[marks]
+        return None
 
     def _evidence(self, predictions: Sequence[Prediction], image: str, level: str) -> Evidence:
         heads = [head for head in self._scores.heads() if (head.image, head.level) == (image, level)]
@@ -176,6 +191,11 @@ class Offers:
             if isinstance(loaded, dict):
                 return loaded
         return {}
+
+
+def _mark(one: Prediction) -> str:
+    """What tells a prediction from another of its name, and from itself when it has grown."""
+    return f"{one.name} {mark_of(one)} {one.done}"
 
 
 def _enough(evidence: Evidence) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -169,7 +170,7 @@ def rank_by_chance(count: int, n: int, seed: int) -> Ranked:
 
 
 def rank_by_lot(
-    weight: np.ndarray, looks: np.ndarray, places: np.ndarray, n: int, seed: int, covered: np.ndarray
+    weights: Sequence[np.ndarray], looks: np.ndarray, places: np.ndarray, n: int, seed: int, covered: np.ndarray
 ) -> Ranked:
     """Draw places by chance, but unlike those before and away from them (k-means++; Arthur and Vassilvitskii 2007).
 
@@ -178,8 +179,9 @@ def rank_by_lot(
 
     Parameters
     ----------
-    weight
-        (n,) how probable a place is beside others; 0 for those that may not be drawn.
+    weights
+        (n,) each, for the first place, the second and so on in turn: how probable a place is beside others; 0 for those
+        that may not be drawn.
     looks, places
         (n, features) in which alike places are near, and (n, 3) where they lie: 1 apart is as good as far away.
     covered
@@ -201,11 +203,14 @@ def rank_by_lot(
     order: list[int] = []
     rates: list[float] = []
     shares: list[float] = []
-    free = np.asarray(weight, np.float64).copy()
-    while len(order) < n and free.any():
-        chance = free * nearest**2
+    free = np.ones(len(where))
+    while len(order) < n:
+        weight = np.asarray(weights[len(order) % len(weights)], np.float64) * free
+        if not weight.any():
+            break
+        chance = weight * nearest**2
         if chance.sum() <= 0:  # all that is left looks and lies like what was drawn
-            chance = free
+            chance = weight
         best = int(rng.choice(len(chance), p=chance / chance.sum()))
         order.append(best)
         rates.append(float(nearest[best]))

@@ -28,6 +28,8 @@ Strategy = Literal["gain", "uncertainty", "diversity", "random", "stride", "scor
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 #: those of whole planes; the others are of pieces
 OF_PLANES = ("stride", "motion")
+#: how much more probable a flat place is than one with structure where a calm one is drawn (logarithm, deviations)
+_CALM = -2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,9 +255,12 @@ class _Places:
 
     def _first(self, covered: np.ndarray, n: int, seed: int) -> ranking.Ranked:
         """Places by lot, of all kinds and all over: what stands out most is as often the one odd thing in an image."""
-        # where more than one thing is to be seen, more than one class can be painted
-        busy = np.exp(np.clip(structure(self._column("looks")), -1, 1)) * (self.labelled == 0) * self.free
-        return ranking.rank_by_lot(busy, self.looks, self._apart(), n, seed, covered)
+        stands_out = np.clip(structure(self._column("looks")), -1, 1)
+        may_be_drawn = (self.labelled == 0) * self.free
+        # where more than one thing is to be seen, more than one class can be painted; but strokes there lie on things
+        # and along their borders, and nobody says what the open ground is: every third place is a calm one
+        busy, calm = np.exp(stands_out) * may_be_drawn, np.exp(_CALM * stands_out) * may_be_drawn
+        return ranking.rank_by_lot((busy, calm, busy), self.looks, self._apart(), n, seed, covered)
 
     def _unlike(self, painted: np.ndarray, right: np.ndarray, n: int) -> ranking.Ranked:
         """The most usual kinds of places that are unlike all that was painted or found right."""
