@@ -10,6 +10,7 @@ from pydantic import field_validator, model_validator
 from voxloop.config.base import LABELS, Config, constrain, setting, training_set, validation_set
 from voxloop.config.classifiers import ClassifierSettings
 from voxloop.config.features import FEATURE_KINDS, FeatureSettings
+from voxloop.config.frozen import FrozenNetworkSettings
 from voxloop.errors import ConfigError
 
 #: choose, classifier, unit, projection and refine where the run chooses
@@ -116,7 +117,7 @@ class SampleSettings(Config):
 
 
 # of several bases the fields of the last come first
-class ShallowConfig(SampleSettings, ClassifierSettings, FeatureSettings, ShallowLabelSettings):
+class ShallowConfig(SampleSettings, ClassifierSettings, FrozenNetworkSettings, FeatureSettings, ShallowLabelSettings):
     """A pixel classifier that answers in seconds. Sigmas are physical; the spacing of the volume does the rest.
 
     Examples
@@ -187,4 +188,20 @@ class ShallowConfig(SampleSettings, ClassifierSettings, FeatureSettings, Shallow
             raise ConfigError("training_set and images both say what is learnt from; use one of them")
         if not self.kinds:
             raise ConfigError(f"no feature is on; switch on at least one of {', '.join(FEATURE_KINDS)}")
+        return self
+
+    @model_validator(mode="after")
+    def _network_can_be_asked(self) -> ShallowConfig:
+        if self.features == "filters":
+            return self
+        if not self.network_weights:
+            raise ConfigError(
+                f"features={self.features!r} needs network_weights: a file of yours, or 'imagenet' for the installed "
+                "ones of tf_efficientnet_lite0"
+            )
+        if not self.is_open and self.classifier != "blend":
+            raise ConfigError(
+                "features of a network are blended with others; leave classifier, unit, projection and refine as they "
+                "open, or use classifier='blend'"
+            )
         return self

@@ -15,6 +15,7 @@ from voxloop.shallow.classifier import Member
 from voxloop.shallow.consensus import overrated
 from voxloop.shallow.contradicted import LeftOut, contradicted
 from voxloop.shallow.crossfit import Answers, CrossFit
+from voxloop.shallow.encoded import Encoder
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.likeness import likeness
 from voxloop.shallow.model import ChannelNormalisation
@@ -137,6 +138,7 @@ def choose_settings(
     classes: Sequence[ClassInfo],
     threads: int,
     watch: Watch,
+    encoder: Encoder | None = None,
 ) -> Choice:
     """Judge the settings by strokes held out in turn and, where they are open, choose what is blended.
 
@@ -154,7 +156,7 @@ def choose_settings(
     if config.is_open and _fill_planes(examples):
         # strokes give rare classes as much as common ones, and say nothing of how common they are
         config = config.changed(class_weights="none")
-    table = gather(config, examples, bank, normalisation, classes, threads, watch)
+    table = gather(config, examples, bank, normalisation, classes, threads, watch, encoder)
     voxels = table
     if table.supervoxels:
         voxels = gather(config.changed(unit="voxels"), examples, bank, normalisation, classes, threads, Watch())
@@ -231,18 +233,22 @@ def _blended(config: ShallowConfig, table: FeatureTable, scores: Mapping[Member,
     """Settings with the shares that the scores give; all alike where there are none."""
     planes = table.beside is not None and table.beside.planes is not None
     forest, flat = 0.5, 0.5 if planes else 0.0
+    network = {"filters": 0.0, "both": 0.5, "network": 1.0}[config.features]
     if scores:
         best = max(scores.values())
         counts = {member: np.exp((score - best) / TEMPER) for member, score in scores.items()}
         total = sum(counts.values())
         forest = sum(count for member, count in counts.items() if member.kind == "forest") / total
-        flat = sum(count for member, count in counts.items() if member.planes) / total
+        network = sum(count for member, count in counts.items() if member.network) / total
+        by_filters = total * (1 - network)
+        flat = sum(count for member, count in counts.items() if member.planes) / by_filters if network < 1 else 0.0
     through = config.dimensions == "auto" and table.through
     return config.changed(
         choose="fixed",
         classifier="blend",
         forest_share=_rounded(forest),
         planes_share=_rounded(flat),
+        network_share=_rounded(network),
         dimensions="3d" if through else config.dimensions,
     )
 
@@ -296,6 +302,8 @@ def _foreground(classes: Sequence[ClassInfo]) -> list[int]:
 
 def _name(member: Member, table: FeatureTable) -> str:
     """A classifier as words name it; where all see the same filters, these are not named."""
+    if member.network:
+        return f"{member.kind} on the network"
     if table.beside is None or table.beside.planes is None:
         return member.kind
     return f"{member.kind} {'within planes' if member.planes else 'through the stack'}"
@@ -303,11 +311,15 @@ def _name(member: Member, table: FeatureTable) -> str:
 
 def _blend_words(config: ShallowConfig, table: FeatureTable) -> str:
     parts = [f"perceptron {1 - config.forest_share:.0%} and forest {config.forest_share:.0%}"]
-    if table.beside is not None and table.beside.planes is not None:
+    if config.features == "network":
+        pass  # no filter counts
+    elif table.beside is not None and table.beside.planes is not None:
         flat = config.planes_share
         parts.append(f"filters through the stack {1 - flat:.0%} and within planes {flat:.0%}")
     else:
         parts.append("filters through the stack" if table.through else "filters within planes")
+    if table.beside is not None and table.beside.network is not None:
+        parts.append(f"the network {config.network_share:.0%} and filters {1 - config.network_share:.0%}")
     parts.append(f"smoothing {config.smoothing:g}" if config.smoothing else "no smoothing")
     return "; ".join(parts)
 

@@ -90,10 +90,25 @@ class Projected:
 
 
 class Member(NamedTuple):
-    """One of the classifiers that are blended, and whether it sees filters within planes instead of those beside."""
+    """One of the classifiers that are blended; whether it sees filters within planes, or a network, instead."""
 
     kind: Literal["perceptron", "forest"]
     planes: bool
+    network: bool = False
+
+    def rows(self, features: np.ndarray, beside: Beside | None) -> np.ndarray | None:
+        """What it sees of the labelled voxels; None where there is no such thing."""
+        if self.network:
+            return None if beside is None else beside.network
+        if self.planes:
+            return None if beside is None else beside.planes
+        return features
+
+    def rows_around(self, beside: Beside) -> np.ndarray | None:
+        """What it sees of the voxels near the strokes."""
+        if self.network:
+            return beside.network_around
+        return beside.planes_around if self.planes else beside.around
 
 
 def _by_rows(classifier: Classifier, bank: FeatureBank, levels: list[np.ndarray]) -> np.ndarray:
@@ -172,7 +187,7 @@ def fit_members(
     members: dict[Member, Classifier] = {}
     for member, share in shares(config, beside).items():
         if share:
-            rows = features if beside is None or not member.planes else beside.planes
+            rows = member.rows(features, beside)
             assert rows is not None
             members[member] = fit_member(rows, targets, member.kind, config, threads)
     return members
@@ -190,7 +205,7 @@ def fit_member(
         if kind == "perceptron":
             return fit_perceptron(features, targets, _recipe(config))
         shown = _repeated(targets)
-        forest = config.changed(classifier="forest")
+        forest = config.changed(classifier="forest", features="filters")
         return Estimated(fit_estimator(features[shown], targets[shown], forest, threads))
 
 
@@ -212,7 +227,11 @@ def teach(
     believed = np.zeros((len(around), int(targets.max()) + 1), np.float32)
     counted = shares(config, beside)
     for member, classifier in members.items():
-        seen = beside.planes_around if beside is not None and member.planes else around
+        seen = around
+        if beside is not None and len(beside.around):
+            seen = member.rows_around(beside)
+        elif member.planes or member.network:
+            seen = member.rows(features, beside)
         assert seen is not None
         believed += counted[member] * classifier.rows(seen)
     rng = np.random.default_rng(config.seed)
@@ -244,12 +263,15 @@ def shares(config: ShallowConfig, beside: Beside | None) -> dict[Member, float]:
     """How much each classifier counts in a blend with these settings; they sum to one."""
     flat = 0.0 if beside is None or beside.planes is None else config.planes_share
     forest = config.forest_share
-    return {
-        Member("perceptron", False): (1 - flat) * (1 - forest),
-        Member("forest", False): (1 - flat) * forest,
-        Member("perceptron", True): flat * (1 - forest),
-        Member("forest", True): flat * forest,
-    }
+    network = 0.0 if beside is None or beside.network is None else config.network_share
+    parts = {(False, False): (1 - flat) * (1 - network), (True, False): flat * (1 - network)}
+    if beside is not None and beside.network is not None:
+        parts[False, True] = network
+    counted: dict[Member, float] = {}
+    for (planes, seen_by_network), part in parts.items():
+        counted[Member("perceptron", planes, seen_by_network)] = part * (1 - forest)
+        counted[Member("forest", planes, seen_by_network)] = part * forest
+    return counted
 
 
 def _recipe(config: ShallowConfig) -> Recipe:

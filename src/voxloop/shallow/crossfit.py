@@ -140,9 +140,9 @@ class CrossFit:
         table, taught = self._table, self.taught
         answers: dict[Member, np.ndarray] = {}
         for member in shares(config, table.beside):
-            if member.planes and (table.beside is None or table.beside.planes is None):
+            features = self._tried(config, member)
+            if features is None:
                 continue
-            features = self._features(member.planes)
             answers[member] = np.zeros((len(taught), len(table.classes)), np.float32)
             for fold in np.unique(self._fold[taught]):
                 heard()
@@ -160,8 +160,8 @@ class CrossFit:
         if table.beside is None or not len(table.beside.around):
             return {}
         for member in shares(config, table.beside):
-            around = table.beside.planes_around if member.planes else table.beside.around
-            if around is None:
+            around = member.rows_around(table.beside)
+            if around is None or self._tried(config, member) is None:
                 continue
             heard()
             classifier = self._member(config, NO_PART, member)
@@ -169,19 +169,19 @@ class CrossFit:
                 said[member] = classifier.rows(around).argmax(axis=1)
         return said
 
-    def _features(self, planes: bool) -> np.ndarray:
-        if not planes:
-            return self._table.features
-        assert self._table.beside is not None
-        assert self._table.beside.planes is not None
-        return self._table.beside.planes
+    def _tried(self, config: ShallowConfig, member: Member) -> np.ndarray | None:
+        """What a classifier sees of the chosen voxels; None where there is no such thing, or nobody asks for it."""
+        if config.features == "network" and not member.network:
+            return None
+        return member.rows(self._table.features, self._table.beside)
 
     def _member(self, config: ShallowConfig, fold: int, member: Member) -> Classifier:
         if (fold, member) not in self._members:
             rows = np.flatnonzero(self._table.kept & (self._fold != fold))
-            features = self._features(member.planes)[rows]
+            features = member.rows(self._table.features, self._table.beside)
+            assert features is not None
             self._members[fold, member] = fit_member(
-                features, self._table.targets[rows], member.kind, config, self._threads
+                features[rows], self._table.targets[rows], member.kind, config, self._threads
             )
         return self._members[fold, member]
 

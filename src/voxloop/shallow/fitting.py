@@ -15,6 +15,7 @@ from voxloop.model import ClassInfo
 from voxloop.shallow.calibration import calibration_error, fit_temperature, tempered
 from voxloop.shallow.choice import Choice, choose_settings, iou_per_class, mean_iou
 from voxloop.shallow.classifier import AfterPass, Classifier, fit_classifier
+from voxloop.shallow.encoded import Encoder
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.kept import KeptSamples
 from voxloop.shallow.model import ChannelNormalisation, ShallowModel, describe
@@ -76,12 +77,13 @@ def fit_examples(
     *,
     judge: bool = False,
     earlier: KeptSamples | None = None,
+    encoder: Encoder | None = None,
 ) -> Fitted:
     """Fit a model to labelled voxels of volumes; computes features where the chosen voxels lie, nowhere else.
 
     ``judge`` holds strokes out in turn first: to choose settings, where ``config`` leaves that open, and to know how
-    sure the model may be. ``earlier``: samples that teach as well, with their features and normalisation; strokes held
-    out are of the new ones alone.
+    sure the model may be. ``encoder`` is the network that ``config.features`` asks for. ``earlier``: samples that
+    teach as well, with their features and normalisation; strokes held out are of the new ones alone.
 
     Raises
     ------
@@ -100,10 +102,10 @@ def fit_examples(
         normalisation = earlier.normalisation
     choice = None
     if judge:
-        choice = choose_settings(config, examples, bank, normalisation, classes, threads, watch)
+        choice = choose_settings(config, examples, bank, normalisation, classes, threads, watch, encoder)
         config, table = choice.config, choice.table
     else:
-        table = gather(config, examples, bank, normalisation, classes, threads, watch)
+        table = gather(config, examples, bank, normalisation, classes, threads, watch, encoder)
     if earlier is not None:
         table = earlier.joined(table, classes)
         if table.beside is not None and table.beside.planes is None:

@@ -69,7 +69,8 @@ class KeptSamples:
         if beside is not None:
             near = np.sort(rng.permutation(len(beside.around))[:MOST])
             flat = beside.planes_around
-            beside = replace(beside, around=beside.around[near], planes_around=None if flat is None else flat[near])
+            # what a network saw is left out: the next volume would need the network
+            beside = Beside(beside.around[near], beside.planes, None if flat is None else flat[near])
         return cls(spec, table.features[rows], values, beside)
 
     def save(self, folder: Path) -> Path:

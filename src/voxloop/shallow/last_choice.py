@@ -25,7 +25,7 @@ class LastChoice:
 
     def kept(self, config: ShallowConfig) -> ShallowConfig:
         """``config`` with what was chosen, as far as it leaves that open."""
-        names = ("choose", "classifier", "forest_share", "planes_share", "dimensions")
+        names = ("choose", "classifier", "forest_share", "planes_share", "network_share", "dimensions")
         return self._in(config, names)
 
     def shown(self, config: ShallowConfig) -> ShallowConfig:

@@ -14,7 +14,7 @@ import numpy as np
 from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import LabelError
 from voxloop.machine import machine
-from voxloop.model import ClassInfo
+from voxloop.model import ClassInfo, resolve
 from voxloop.runs.outcome import model_named
 from voxloop.shallow.fitting import Fitted, fit_examples
 from voxloop.shallow.kept import load as load_samples
@@ -29,6 +29,7 @@ from voxloop.store.layout import RunPlace
 if TYPE_CHECKING:
     from voxloop.runs.context import TaskContext
     from voxloop.shallow.choice import Choice
+    from voxloop.shallow.encoded import Encoder
 
 #: seconds between two progress events
 _TELL = 0.25
@@ -65,6 +66,7 @@ def train(context: TaskContext) -> str:
             watch=Watch(voxels=progress.voxels, heard=progress.heard, epoch=progress.epoch),
             judge=True,
             earlier=earlier,
+            encoder=_encoder(context, config),
         )
     except _Ended as end:
         return str(end)
@@ -82,6 +84,15 @@ def train(context: TaskContext) -> str:
     context.emit("checkpoint", iteration=progress.passes, path="model")
     _sample(context, examples, fitted, progress.passes)
     return "stopped" if progress.stopping else "finished"
+
+
+def _encoder(context: TaskContext, config: ShallowConfig) -> Encoder | None:
+    """The network that features are asked of; the run names who opens it, since this learner knows none."""
+    if config.features == "filters":
+        return None
+    context.emit("log", text=f"opens the network {config.network} for its features")
+    opened: Encoder = resolve(str(context.config["encoder"]))(config.network, config.network_weights)
+    return opened
 
 
 def result(path: str | Path) -> ShallowModel:

@@ -19,6 +19,7 @@ from voxloop.model import ClassInfo
 from voxloop.shallow.beside import Beside
 from voxloop.shallow.contrast import of_supervoxels, of_voxels
 from voxloop.shallow.descriptors import Descriptor, fit_descriptor, needs_vocabulary
+from voxloop.shallow.encoded import Encoder, with_encoded
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.gathering import BlockSource, Read, features_at
 from voxloop.shallow.model import ChannelNormalisation
@@ -112,8 +113,9 @@ def gather(
     classes: Sequence[ClassInfo],
     threads: int,
     watch: Watch,
+    encoder: Encoder | None = None,
 ) -> FeatureTable:
-    """Choose samples over all examples and compute their features.
+    """Choose samples over all examples and compute their features; an ``encoder`` sees them too, for a blend.
 
     Raises
     ------
@@ -140,6 +142,8 @@ def gather(
     rows = _describe(examples, sources, picks, places, labelled, bank, unit, threads, watch)
 
     beside = _beside(config, rows, sources, picks, places, bank, threads, watch) if blended else None
+    if beside is not None and encoder is not None and config.features != "filters":
+        beside = with_encoded(beside, encoder, sources, [voxels.at for voxels in picks], places)
     targets = np.searchsorted(values, rows.seats.values)
     judging = _is_judging(rows.seats, examples)
     if unit is None and config.sigmas_um == "auto":

@@ -22,6 +22,8 @@ from voxloop.workspace.tile_classes import taught_tiles
 
 #: what predicts when a run has ended; by name, since the run calls it
 _THEN = "voxloop.workspace.follow:predict"
+#: what opens the network that a pixel classifier asks for features; by name, since that learner knows no torch
+_ENCODER = "voxloop.deep.networks.frozen:open_encoder"
 #: stands for the images that a run learns from
 LEARNT = "learnt"
 
@@ -87,10 +89,14 @@ def train(
     note = text("note", note, error=RunError)
     learner = learner_of(config)
     require("networks need", *learner.packages)
+    if isinstance(config, ShallowConfig) and config.features != "filters":
+        require("features of a network need", "torch", "timm", "safetensors")
     sinks.check(config.to_json())
     facts = _freeze(project, config)
     if beside := getattr(config, "channels", ()):
         facts["beside"] = Channels(project).facts(beside)
+    if isinstance(config, ShallowConfig) and config.features != "filters":
+        facts["encoder"] = _ENCODER
     if isinstance(config, ShallowConfig) and config.start_from:
         facts |= _channels_of_start(project, config.start_from, facts.get("beside"))
     if said_right := _said_right(project, facts):
