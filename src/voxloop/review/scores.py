@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from voxloop.store import Labels
 
 #: goes up when the same evidence would give another score
-VERSION = 4
+VERSION = 5
 #: seconds without an edit after which labels count as at rest: no score is computed for each stroke of many; and the
 #: same for all but the newest predictions, since somebody who corrects looks at these
 REST_S, LONG_REST_S = 3.0, 30.0

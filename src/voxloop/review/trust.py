@@ -32,6 +32,9 @@ CHOSEN, CHOSEN_UNSEEN = Normal(1.3, 1.1), Normal(0.6, 1.0)
 CLASSIFIER = Normal(-0.07, 0.58)
 #: by how much less with 2.7 times the strokes; the strokes that these are; from how many to how many this was seen
 CLASSIFIER_FALLS, CLASSIFIER_STROKES, CLASSIFIER_SEEN = -0.56, 30, (6, 50)
+#: from how many strokes on models differ less in how far they may be believed, and by how much then: seen 0.43, and a
+#: fifth more
+CLASSIFIER_MANY, MANY_SPREAD = 38, 0.52
 #: networks (six of three stacks: 0.43 and 0.42)
 NETWORK = Normal(0.45, 0.5)
 #: models of whose strokes nothing is known
@@ -53,4 +56,8 @@ def overconfidence(learner: str, strokes: float) -> Normal:
     least, most = CLASSIFIER_SEEN
     share = min(max(strokes, least), most) / CLASSIFIER_STROKES
     mean = CLASSIFIER.mean + CLASSIFIER_FALLS * math.log(share)
-    return Normal(mean, CLASSIFIER.spread / math.sqrt(min(share, 1.0)))
+    settled = (min(max(strokes, CLASSIFIER_STROKES), CLASSIFIER_MANY) - CLASSIFIER_STROKES) / (
+        CLASSIFIER_MANY - CLASSIFIER_STROKES
+    )
+    spread = CLASSIFIER.spread + settled * (MANY_SPREAD - CLASSIFIER.spread)
+    return Normal(mean, spread / math.sqrt(min(share, 1.0)))
