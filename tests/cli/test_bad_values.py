@@ -31,7 +31,7 @@ USUAL = {
 #: options without which a command would do much
 ALWAYS = {
     "demo": ["--image", "nowhere.tif", "--truth", "nowhere.tif"], "benchmark": ["--data", "nowhere", "--to", "b.json"],
-    "pull": ["--offline"],
+    "pull": ["--offline"], "push": ["--json"],
     "replay": ["--run", "p"], "clip": ["--overwrite", "--stop", "1"], "train": ["--detach", "--set", "trees=0"],
 }  # fmt: skip
 
@@ -81,7 +81,7 @@ def lines(home: Path, command: str) -> Iterator[list[str]]:
         for place, parameter in enumerate(parameters):
             if isinstance(parameter, click.Option) and (parameter.is_flag or parameter.opts[0] in always):
                 continue
-            if (number + place) % 3 and command in ("predict", "objects", "train", "pairs", "export"):
+            if (number + place) % 3 and command in ("predict", "objects", "train", "pairs", "export", "push"):
                 continue  # these open much before they look
             words = [str(word if p is parameter else usual[p.name]) for p in given if p is parameter or usual[p.name]]
             option = [parameter.opts[0], word] if isinstance(parameter, click.Option) else []

@@ -96,7 +96,7 @@ def push(
     )
     message, by = text("message", message, error=ModelError), _names(authors)
     teller = Teller(quiet=flag("quiet", quiet, error=ModelError))
-    if to == "bioimage.io":
+    if isinstance(to, str) and to == "bioimage.io":
         return _to_zoo(model, teller)
     target = named(to)
     # said in full: a slip of the pen must not become a repository of somebody
@@ -108,7 +108,7 @@ def push(
         folder = Path(temporary) / "model"
         spec = _gather(model, folder, samples=samples)
         about = card(spec, target.name, licence, by, description)
-        (folder / "README.md").write_text(about, encoding="utf-8")
+        (folder / "README.md").write_bytes(about.encode(errors="backslashreplace"))
         files = {one.name: one.stat().st_size for one in sorted(folder.iterdir())}
         teller.say(f"{target}: {sum(files.values()) / 1e6:,.1f} MB")
         address, commit = hub.upload(

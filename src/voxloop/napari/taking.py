@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from voxloop.errors import WorkspaceError
-from voxloop.given import flag, path_of
+from voxloop.given import flag, path_of, shown
 from voxloop.napari.reading import NOTE
 from voxloop.store.document import safe_name
 from voxloop.volumes import open_volume
@@ -70,8 +70,8 @@ def from_napari(
     """
     layers = list(getattr(viewer, "layers", ()))
     apart, folder = flag("apart", apart, error=WorkspaceError), path_of(path, error=WorkspaceError)
-    if zero not in ("unlabelled", "background"):
-        raise WorkspaceError(f"zero={zero!r} is neither 'unlabelled' nor 'background'")
+    if not isinstance(zero, str) or zero not in ("unlabelled", "background"):
+        raise WorkspaceError(f"zero={shown(zero)} is neither 'unlabelled' nor 'background'")
     pictures = [layer for layer in layers if _kind(layer) == "Image" and not getattr(layer, "rgb", False)]
     if not pictures:
         raise WorkspaceError(

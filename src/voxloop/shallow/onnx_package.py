@@ -75,7 +75,7 @@ def export_classifier(
         graph = _graph(model.classifier, model.inputs)
         (folder / GRAPH).write_bytes(graph.SerializeToString())
         (folder / RECIPE).write_text(json.dumps(recipe(model, name), indent=1), encoding="utf-8")
-        (folder / "README.md").write_text(_readme(model, name), encoding="utf-8")
+        (folder / "README.md").write_bytes(_readme(model, name).encode(errors="backslashreplace"))
         difference, others = _compared(folder / GRAPH, model, _rows(model, sample))
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.new")

@@ -28,7 +28,7 @@ def _nothing() -> None:
 
 def check_ngff(version: object, *, is_zarr: bool) -> str:
     """A version of OME-NGFF as it was given. Raises VolumeError where it is none, or is of no use."""
-    if version not in NGFF:
+    if not isinstance(version, str) or version not in NGFF:
         raise VolumeError(f"ngff={shown(version)} is no version that can be written; '0.5' or '0.4' (for Fiji)")
     if version != NGFF[0] and not is_zarr:
         raise VolumeError("ngff= is of OME-Zarr; write to a path that ends in .zarr")
