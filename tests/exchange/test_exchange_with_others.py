@@ -239,6 +239,30 @@ def test_a_model_goes_to_the_hub_and_comes_back_the_same(
         vl.push(zipped(tmp_path), "bioimage.io")
 
 
+def test_packages_go_to_bioimage_io_and_lie_in_repositories_of_the_hub(
+    server: Server, zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bioimageio.spec._internal._settings import settings
+
+    monkeypatch.setenv("BIOIMAGEIO_HYPHA_UPLOAD_TOKEN", TOKEN)
+    monkeypatch.setattr(settings, "hypha_upload_token", TOKEN)
+    monkeypatch.setattr(settings, "hypha_upload", server.address + "/artifacts/create")
+    sent = vl.push(zoo, "bioimage.io", quiet=True)
+    assert "new-newt" in sent.address
+    assert {"weights.onnx", "x.npy", "y.npy"} <= set(server.stored)
+    monkeypatch.setattr(settings, "hypha_upload", server.address + "/nothing")
+    with pytest.raises(ModelError, match="did not take net") as caught:
+        vl.push(zoo, "bioimage.io", quiet=True)
+    assert TOKEN not in str(caught.value)
+
+    beside = {name.rsplit("/", 1)[1]: content for name, content in server.files.items() if "/kind-newt/" in name}
+    server.repositories["zoo/newt"] = Repository({f"package/{name}": content for name, content in beside.items()})
+    pulled = vl.pull("hf:zoo/newt@main", quiet=True)
+    assert (pulled.licence, pulled.revision) == ("MIT", "c" * 40)
+    block = np.random.default_rng(3).normal(100, 20, (1, 2, 32, 32))
+    np.testing.assert_array_equal(pulled.model().predict(block), vl.pull(zoo, quiet=True).model().predict(block))
+
+
 def zipped(folder: Path) -> Path:
     path = folder / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,11 +126,25 @@ def secret_free(error: Exception) -> str:
     return _TOKEN.sub("…", words)[:160] or type(error).__name__
 
 
-def upload(folder: Path, name: str, *, private: bool, message: str, tell: Callable[[str], None]) -> tuple[str, str]:
+@contextmanager
+def _without_bars(quiet: bool) -> Iterator[None]:
+    """The client draws its own bars, for the whole process or not at all."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    change = quiet and not are_progress_bars_disabled()
+    if change:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        if change:
+            enable_progress_bars()
+
+
+def upload(folder: Path, name: str, *, private: bool, message: str, quiet: bool) -> tuple[str, str]:
     """Send the files of a folder as one commit; address and commit. Raises ModelError."""
-    with said(name):
+    with said(name), _without_bars(quiet):
         hub = client()
         hub.create_repo(name, private=private, exist_ok=True, repo_type="model")
-        tell(f"{name}: sending {len(list(folder.iterdir()))} files")
         done = hub.upload_folder(repo_id=name, folder_path=folder, commit_message=message, repo_type="model")
     return f"{endpoint()}/{name}", str(done.oid)

@@ -112,7 +112,7 @@ def push(
         files = {one.name: one.stat().st_size for one in sorted(folder.iterdir())}
         teller.say(f"{target}: {sum(files.values()) / 1e6:,.1f} MB")
         address, commit = hub.upload(
-            folder, target.name, private=not public, message=message or "Add a model of voxloop", tell=teller.say
+            folder, target.name, private=not public, message=message or "Add a model of voxloop", quiet=quiet
         )
     done = Pushed(address=address, revision=commit, files=files, private=not public)
     teller.say(str(done))
