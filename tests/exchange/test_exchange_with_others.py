@@ -211,6 +211,9 @@ def test_a_model_goes_to_the_hub_and_comes_back_the_same(
     assert ws.predict(pulled, name="discs").state == "finished"
     again = ws.train(QUICK.changed(keep_samples=False, start_from=str(pulled.path)), name="again")
     assert again.state == "finished", again.log_tail(20)
+    ws.reuse.add(pulled)  # what the panels list
+    assert list(ws.reuse.models.values()) == [pulled.path]
+    ws.reuse.remove(pulled)
     said = capfd.readouterr()
     everything = said.out + said.err + "".join(p.read_text(errors="replace") for p in pulled.path.iterdir())
     assert TOKEN not in everything

@@ -1,7 +1,8 @@
-"""A workspace as layers of napari and back; napari itself is not here, so its layers are what its reader takes."""
+"""Workspaces in napari and in Fiji. Neither is here: layers are what napari takes, files what others' libraries read."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tomllib
 from pathlib import Path
@@ -11,12 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
+from click.testing import CliRunner
 from npe2 import PluginManager, PluginManifest
+from ome_zarr.io import parse_url
+from ome_zarr.reader import Reader
+from ome_zarr_models import v04, v05
 from tests.workspace.test_bad_values import made  # noqa: F401
 
 import voxloop as vl
 import voxloop.napari as plugin
-from voxloop.errors import LabelError, WorkspaceError
+from voxloop.cli import main
+from voxloop.errors import LabelError, PredictionError, VolumeError, WorkspaceError
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,7 +62,7 @@ def test_layers_lie_where_they_should_and_what_is_painted_goes_back(made: Path, 
         ws.levels.add("spots", kind="points", skeleton=["head", "tail"])
         ws.points("spots").add(None, {"head": (1, 10, 20), "tail": (1, 30, 40)})
         known, spacing = ws.labels("labels").read(), ws.labels("labels").spacing_um
-        before = ws.labels("labels").sequence
+        before, predicted = ws.labels("labels").sequence, ws.predictions["p"].labels.values
     reader = plugin.get_reader(str(tmp_path / "ws"))
     assert reader is not None
     layers = {how["name"]: (data, how, kind) for data, how, kind in reader(str(tmp_path / "ws"))}
@@ -68,6 +75,8 @@ def test_layers_lie_where_they_should_and_what_is_painted_goes_back(made: Path, 
     assert how["colormap"][None].endswith("00")  # what is no class is seen through
     found, shown, _ = layers["p"]
     assert not isinstance(found, np.ndarray)  # nothing of a prediction is read before it is looked at
+    finest = found[0] if shown["multiscale"] else found
+    np.testing.assert_array_equal(np.asarray(finest), predicted)
     assert (shown["scale"], shown["translate"]) == (how["scale"], how["translate"])
     np.testing.assert_array_equal(layers["image: spots"][0], [(1, 10, 20), (1, 30, 40)])
 
@@ -125,3 +134,44 @@ def test_layers_of_a_viewer_become_a_workspace(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match="4 dimensions"):
         vl.from_napari(SimpleNamespace(layers=[layer("image", np.zeros((2, 2, 2, 2)))]), tmp_path / "four")
     assert not (tmp_path / "four").exists()
+
+
+@pytest.mark.parametrize("ngff", ["0.4", "0.5"])
+def test_an_image_goes_out_with_labels_and_predictions(made: Path, tmp_path: Path, ngff: str) -> None:  # noqa: F811
+    path = tmp_path / "image.zarr"
+    typed = ["export", str(made), "image", str(path), "--ngff", ngff, "--prediction", "p"]
+    done = CliRunner().invoke(main, typed)
+    assert done.exit_code == 0, done.output
+    models = v04 if ngff == "0.4" else v05
+    group = zarr.open_group(path, mode="r")
+    assert group.metadata.zarr_format == (2 if ngff == "0.4" else 3)
+    models.Image.from_zarr(group)
+    with vl.Workspace.open(made, read_only=True) as ws:
+        wanted = {"": ws.images.open("image").values, "labels": ws.labels("labels").read()}
+        wanted |= {"things": ws.labels("things").read(), "p": ws.predictions["p"].labels.values}
+        spacing = ws.labels("labels").spacing_um
+        for name in ("labels", "p"):
+            models.ImageLabel.from_zarr(group[f"labels/{name}"])
+        with pytest.raises(VolumeError, match="of OME-Zarr"):
+            ws.export("image", tmp_path / "a.tif", ngff="0.4")
+        with pytest.raises(PredictionError, match="unknown prediction"):
+            ws.export("image", tmp_path / "b.zarr", predictions=["nothing"])
+    for name, expected in wanted.items():
+        again = vl.open_volume(path / "labels" / name if name else path)
+        np.testing.assert_array_equal(again.values, expected)
+        assert tuple(again.attrs["spacing_um"]) == pytest.approx(spacing)
+    facts = group["labels/p"].attrs.asdict()
+    label = facts["image-label"] if ngff == "0.4" else facts["ome"]["image-label"]
+    assert [one["class"] for one in label["properties"]] == ["outside", "disc"]
+    assert label["colors"][0]["rgba"][3] == 255
+    location = parse_url(str(path), mode="r")
+    assert location is not None
+    nodes = list(Reader(location)())
+    assert {"labels", "things", "p"} <= {Path(str(node.zarr)).name for node in nodes} | {
+        node.zarr.basename() for node in nodes
+    }
+    if ngff == "0.4":  # as the readers of Java want it: JSON in .zattrs, gzip, keys with slashes
+        array = json.loads((path / "labels" / "p" / "0" / ".zarray").read_text())
+        assert array["compressor"]["id"] == "gzip"
+        assert array["dimension_separator"] == "/"
+        assert "multiscales" in json.loads((path / ".zattrs").read_text())
