@@ -1,4 +1,4 @@
-"""Workspaces in napari and in Fiji. Neither is here: layers are what napari takes, files what others' libraries read."""
+"""Workspaces in napari and in Fiji: layers as napari takes them, files as the libraries of others read them."""
 
 from __future__ import annotations
 
