@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.archives import check_archive
+from voxloop.deep.exchange.decoders import ARROWS, check_decoder
 from voxloop.deep.exchange.intensities import normalisation_of
 from voxloop.deep.exchange.layout import AXES, PackageLayout
 from voxloop.deep.exchange.runtime import OnnxModel, write
@@ -41,6 +42,7 @@ def import_package(
     image: Any = None,
     statistics: tuple[Any, Any] | None = None,
     background: bool | None = None,
+    objects: str | None = None,
 ) -> OnnxModel:
     """Make a model folder of a bioimage.io package: a ``.zip``, a folder, or its ``rdf.yaml``.
 
@@ -61,6 +63,10 @@ def import_package(
         a class of their own for each, and background before them, which is 1 - their largest; all are then divided by
         their sum. False: the channels are the classes, divided by their sum. None: True where no channel is called
         background.
+    objects
+        ``"cellpose"``: the channels are flows along y and x and the logit of cell; ``"stardist"``: a probability and
+        rays, as many voxels as go in (grid 1). They are decoded as these programs do it, and ``ws.objects`` finds
+        objects of the prediction. A halo as wide as an object keeps tiles from being seen.
 
     Raises
     ------
@@ -92,7 +98,7 @@ def import_package(
     remedy = (
         f"vl.bioimageio.import_package({str(source)!r}, {str(folder)!r}, image=volume), and predict with that folder"
     )
-    spec = _spec_of(found, image, statistics, background, remedy)
+    spec = _spec_of(found, image, statistics, background, remedy, objects)
     with tempfile.TemporaryDirectory() as temporary:
         graph = Path(temporary) / "weights.onnx"
         graph.write_bytes(_weights(found.weights.onnx, source))
@@ -129,7 +135,12 @@ def _weights(onnx: Any, source: str | Path) -> bytes:
 
 
 def _spec_of(
-    package: Any, image: Any, statistics: tuple[Any, Any] | None, background: bool | None, remedy: str
+    package: Any,
+    image: Any,
+    statistics: tuple[Any, Any] | None,
+    background: bool | None,
+    remedy: str,
+    objects: str | None = None,
 ) -> ModelSpec:
     """A spec for what a package describes; what voxloop once wrote in it counts first."""
     ours = _ours(package)
@@ -149,9 +160,15 @@ def _spec_of(
         remedy=remedy,
     )
     titles = _channel_names(put) or ["inside"]
-    activation, apart = _activation(put, len(titles))
-    with_background = _put_before(titles, apart, background)
-    classes = name_classes(["background", *titles] if with_background else titles)
+    if objects is None:
+        activation, apart = _activation(put, len(titles))
+        with_background = _put_before(titles, apart, background)
+        classes = name_classes(["background", *titles] if with_background else titles)
+        output = Output(name="classes", kind="semantic", channels=len(classes))
+    else:
+        check_decoder(objects, len(titles), geometry.dimensions)
+        activation, apart, with_background, classes = objects, False, False, ARROWS
+        output = Output(name="objects", kind="flow", channels=len(classes))
     extra: dict[str, Any] = {"activation": activation, "title": str(package.name), "layout": geometry.layout.to_json()}
     if apart:
         extra["background"] = with_background
@@ -162,7 +179,7 @@ def _spec_of(
         dimensions=geometry.dimensions,
         channels=len(_channel_names(taken) or [""]),
         classes=classes,
-        outputs=(Output(name="classes", kind="semantic", channels=len(classes)),),
+        outputs=(output,),
         normalisation=normalisation,
         stride=geometry.stride,
         halo=geometry.halo,

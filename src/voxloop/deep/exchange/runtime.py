@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voxloop.deep.exchange.decoders import DECODERS
 from voxloop.deep.exchange.layout import PackageLayout
 from voxloop.deep.predict.fingerprint import fingerprint
 from voxloop.errors import ConfigError, ModelError
@@ -42,7 +43,8 @@ class OnnxModel:
     """A model folder of ``spec.json`` and ``model.onnx``.
 
     ``spec.normalisation`` holds ``mean`` and ``deviation`` of each channel, ``low`` and ``high`` where intensities are
-    cut off before; ``spec.extra["activation"]`` says what makes probabilities of what comes out,
+    cut off before; ``spec.extra["activation"]`` says what makes probabilities of what comes out (or whose network it
+    is, of :data:`voxloop.deep.exchange.decoders.DECODERS`),
     ``"background"`` whether background is put before channels that say each something by itself: it is 1 - their
     largest, and all are divided by their sum (absent: channels are shares already). A graph with a single output
     channel says foreground; background is the rest. ``"layout"``: see
@@ -164,6 +166,8 @@ class _OnnxPredictor:
         return np.asarray(out, np.float32)
 
     def _probabilities(self, out: np.ndarray) -> np.ndarray:
+        if self._activation in DECODERS:
+            return DECODERS[self._activation](out)
         if self._activation == "softmax":
             out = np.exp(out - out.max(axis=1, keepdims=True))
             out /= out.sum(axis=1, keepdims=True)
