@@ -84,7 +84,7 @@ class WebStore:
                 data = path.read_bytes()
                 headers["ETag"] = f'"{path.stat().st_mtime_ns}"'
                 if wanted := re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("Range", "")):
-                    status, data = self._part(data, *wanted.groups(), headers)
+                    status, data = self._part(data, wanted[1], wanted[2], headers)
             self.asked.append((request.command, request.path, status))
         request.send_response(status)
         for name, value in headers.items():
@@ -117,15 +117,15 @@ def write_nuclei(folder: Path, shape: tuple[int, int, int]) -> None:
         signal = np.maximum(signal, np.clip(1.5 - np.sqrt(near) / radius, 0, 1))
     noise = rng.normal(0, 25, (2, *shape)).astype(np.float32)
     picture = np.clip(np.stack([signal * 120, signal * 500]) + 110 + noise, 0, None).astype(np.uint16)
+    listed: list[Any] = []
     group = zarr.open_group(folder, mode="w", zarr_format=2)
-    steps = []
     for scale in range(3):
         step = 2**scale
         part = picture[..., ::step, ::step]
         group.create_array(str(scale), data=part, chunks=(1, 1, *part.shape[2:]))
         sizes = [1.0, 0.5, 0.36 * step, 0.36 * step]
-        steps.append({"path": str(scale), "coordinateTransformations": [{"type": "scale", "scale": sizes}]})
+        listed.append({"path": str(scale), "coordinateTransformations": [{"type": "scale", "scale": sizes}]})
     axes = [{"name": "c", "type": "channel"}]
     axes += [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
-    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": steps}]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": listed}]
     group.attrs["omero"] = {"channels": [{"label": "LaminB1"}, {"label": "Dapi"}]}

@@ -32,6 +32,10 @@ class VolumeError(VoxloopError, ValueError):
     """A source that cannot be opened, or a volume that does not fit where it is used."""
 
 
+class AwayError(VolumeError):
+    """A server that gives no answer now, and may give one later."""
+
+
 class VolumeWarning(UserWarning):
     """A volume that does not show all that its source holds, or another picture than before."""
 

@@ -111,6 +111,10 @@ class LabServer:
             time.sleep(0.1)
         raise RuntimeError(f"JupyterLab did not answer within {seconds:.0f} s; see {self._log.name}")
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def request(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}{path}", data=data, method=method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.web_store import WebStore, write_nuclei
 
 SETUP = """
 import numpy as np
@@ -460,3 +461,23 @@ def test_the_picture_moves_while_a_cell_blocks(lab, opened):
     lab.wait(lambda: "1 stroke" in lab.page.locator(".vx-saved").inner_text(), "the saved line", timeout=6)
     assert lab.page.evaluate("window.__voxloop_run") == "running", "the cell still blocks"
     lab.wait_idle()
+
+
+def test_a_plane_whose_server_is_gone_comes_by_itself_later(lab, tmp_path):
+    write_nuclei(tmp_path / "web" / "cells.zarr", (12, 64, 64))
+    with WebStore(tmp_path / "web") as web:
+        lab.notebook(
+            f"import os\nos.environ['XDG_CACHE_HOME'] = {str(tmp_path / 'cache')!r}\n"
+            "from voxloop.volumes import far_store, open_volume\nfar_store.PAUSES_S = (0.01,)\n"
+            "from voxloop.panels.view.plane_view import PlaneView\n"
+            f"view = PlaneView(open_volume('{web.url}/cells.zarr'), height=400)\nview"
+        )
+        lab.run(0)
+        lab.page.wait_for_selector(".vl-stage[data-index]")
+    said = lab.page.locator(".vl-open-toast")
+    slide = "slider => { slider.value = 0; slider.dispatchEvent(new Event('input', { bubbles: true })); }"
+    lab.page.locator(".vl-slider").first.evaluate(slide)
+    lab.wait(lambda: said.count() and "does not give the picture now" in said.inner_text(), "words on the server")
+    with WebStore(tmp_path / "web", port=web.port):
+        lab.wait(lambda: not said.count(), "the plane")
+        assert lab.page.locator(".vl-stage").first.get_attribute("data-index") == "0"

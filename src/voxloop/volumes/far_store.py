@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from zarr.storage import FsspecStore, WrapperStore
 
-from voxloop.errors import VolumeError
+from voxloop.errors import AwayError, VolumeError
 from voxloop.volumes.metadata import first_line
 from voxloop.volumes.remote import settings_for
 
@@ -28,6 +28,11 @@ FRESH_S = 86_400.0
 KEPT_MB = 1024
 #: bytes written between two looks at how much there is
 _LOOK_AFTER = 2**26
+#: what is in the name of an error, and what it says without addresses
+_FAILURES = {
+    "DNS": "no such host, or no network", "Connector": "no connection", "Disconnected": "it hung up",
+    "Timeout": "no answer in time", "Payload": "the answer was cut short",
+}  # fmt: skip
 _HEADS = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 _KNOWN: dict[str, tuple[float, FarStore]] = {}
 
@@ -147,15 +152,16 @@ class FarStore(WrapperStore[FsspecStore]):
                 for_good = isinstance(status, int) and status < 500 and status not in (408, 425, 429)
                 slow = isinstance(error, TimeoutError) and tries > 1
                 if pause is None or for_good or slow:
-                    raise VolumeError(self._gone(error, tries, time.monotonic() - began)) from error
+                    failed = VolumeError if for_good else AwayError
+                    raise failed(self._gone(error, tries, time.monotonic() - began)) from error
                 await asyncio.sleep(pause)
         raise AssertionError("the last try returns or raises")
 
     def _gone(self, error: Exception, tries: int, seconds: float) -> str:
         asked = "asked once" if tries == 1 else f"asked {tries} times in {seconds:.0f} s"
         return (
-            f"{self._place} does not give the picture now ({_said(error)}; {asked}); labels lie here and lose nothing, "
-            "what was read before is kept, and the rest comes when the server answers again"
+            f"{self._place} does not give the picture now ({_said(error)}; {asked}). Labels lie here and lose nothing; "
+            "what was read before is kept, the rest comes when the server answers again"
         )
 
     @property
@@ -173,7 +179,9 @@ def _said(error: Exception) -> str:
     status = getattr(error, "status", None)
     if isinstance(status, int) and status:
         return f"answer {status} {getattr(error, 'message', '')}".strip()
-    return first_line(error) if str(error) else type(error).__name__
+    name = type(error).__name__
+    known = next((words for part, words in _FAILURES.items() if part in name), "")
+    return known or (first_line(error) if str(error) else name)
 
 
 class _Kept:

@@ -11,6 +11,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
+from voxloop.errors import AwayError
 from voxloop.geometry import Box
 from voxloop.panels.view.layers import ArrayLayer
 from voxloop.panels.view.plane_view import PlaneView
@@ -209,6 +210,8 @@ class Broken:
     def __getitem__(self, key):
         if key[0].start == 2:
             raise OSError("the disk is gone")
+        if key[0].start == 3:
+            raise AwayError("the server is gone")
         return np.zeros([len(range(*k.indices(n))) for k, n in zip(key, self.shape, strict=True)], np.uint8)
 
 
@@ -216,6 +219,8 @@ def test_an_unreadable_plane_is_said_and_the_next_one_shows(ui, messages):
     view = PlaneView(make_volume(da.from_array(Broken(), chunks=(1, 50, 50), asarray=False)))
     page = Page(view, messages)
     assert "the disk is gone" in page.frame(index=2)["error"]
+    assert not page.frame(index=2)["again"]
+    assert page.frame(index=3)["again"]
     assert "error" not in page.frame(index=1)
     view.close()
 

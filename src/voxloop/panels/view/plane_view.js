@@ -13,6 +13,7 @@ const STAGGER_MS = 50; // a second request for what is on screen goes out so lon
 const SLOW_MS = 150; // work that takes longer is the only one under way ahead; a long way alone is filled with more
 const VEIL_MS = 250; // a plane that takes longer is waited for
 const FAR_AHEAD = 4; // requests under way ahead where the kernel is far
+const LACKING_MS = 5000; // a plane whose server gives no answer is asked for again
 const TELL_MS = 80; // the kernel hears of planes that needed no request at most so often
 
 class PlaneViewer extends Eye {
@@ -523,9 +524,21 @@ class PlaneViewer extends Eye {
     if (this.closed) return parts.picture?.bitmap?.close();
     const frame = this.frames.put(asked, parts);
     const here = message.axis === this.axis && message.index === this.index;
-    if (message.error && here) this.controls.say(message.error, true);
+    if (message.error && here) this.excuse(message, frame);
     if (here || (!asked.ahead && !this.isCurrent && message.number > this.latest)) this.show(frame, message.number, true);
     this.pump();
+  }
+
+  excuse({ error, again }, frame) { // what is on screen cannot be read: say why, until something can
+    this.excused = true;
+    this.controls.say(error, true);
+    clearTimeout(this.asking);
+    if (!again) return;
+    this.asking = setTimeout(() => {
+      if (this.closed || frame !== this.frames.get(this.axis, this.index)) return;
+      this.frames.forget(this.axis, this.index);
+      this.pump();
+    }, LACKING_MS);
   }
 
   get isCurrent() { return this.shown.axis === this.axis && this.shown.index === this.index; }
@@ -547,6 +560,7 @@ class PlaneViewer extends Eye {
   show(frame, number, arrived) {
     const active = this.ink.active;
     if (!frame.picture?.bitmap || (active && (active.axis !== frame.axis || active.index !== frame.index))) return false; // what is painted on stays
+    if (this.excused) { this.excused = false; this.controls.say(""); }
     this.latest = number;
     this.frames.show(frame.picture);
     this.shown = { axis: frame.axis, index: frame.index };

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from voxloop.errors import AwayError
 from voxloop.geometry import AXES
 from voxloop.panels.view import frames
 from voxloop.panels.view.frames import FrameRequest, Statistics
@@ -68,8 +69,10 @@ class PlaneScene:
             layers = [self.layers[name] for name in request.layers if name in self.layers]
             answer["layers"] = [self._layer(request, layer, buffers) for layer in layers]
         except Exception as error:
-            log.error("plane %s %s cannot be shown", request.axis, request.index, exc_info=error)
-            return {**answer, "picture": None, "layers": [], "error": f"This plane cannot be read: {error}"}, []
+            away = isinstance(error, AwayError)  # it may come: the page asks again
+            log.error("plane %s %s cannot be shown", request.axis, request.index, exc_info=None if away else error)
+            words = str(error) if away else f"This plane cannot be read: {error}"
+            return {**answer, "picture": None, "layers": [], "error": words, "again": away}, []
         return answer, buffers
 
     def _picture(
