@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings
 SOURCES := src tests benchmarks notebooks tools
 EXTRAS ?= learning,lab,formats
+PROXY := 5.3.0
 comma := ,
 LAB_STAMP := $(VENV)/.stamp-lab-$(subst $(comma),-,$(EXTRAS))
 
@@ -19,7 +20,7 @@ lab: $(LAB_STAMP)
 	@$(BIN)/voxloop lab notebooks/01-quickstart.ipynb
 
 # Two parts: what may share the cores, and the browser, whose pages are late where something else uses them.
-test: $(VENV)/.stamp-test check
+test: $(VENV)/.stamp-test $(VENV)/.stamp-proxy check
 	@status=0; \
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore tests/browser || status=1; \
 	$(BIN)/python -m pytest tests/browser || status=1; \
@@ -40,6 +41,14 @@ format: $(VENV)/.stamp-test
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/nbstripout notebooks/*.ipynb
+
+# The proxy of JupyterHub, for the test of the hub. Without npm that test is skipped, and says so; in CI it fails.
+$(VENV)/.stamp-proxy: | $(VENV)/.stamp-venv
+	@if command -v npm >/dev/null; then \
+	  npm install --silent --no-audit --no-fund --prefix $(VENV)/proxy configurable-http-proxy@$(PROXY) && touch $@; \
+	else \
+	  echo "npm is missing: the test of the hub is left out"; \
+	fi
 
 # The site, in build/site: open build/site/index.html. Without network; warnings are errors.
 docs: $(VENV)/.stamp-docs

@@ -52,6 +52,7 @@ from .volumes import open_volume as open_volume
 from .volumes import samples as samples
 from .volumes import save_volume as save_volume
 from .volumes import scales as scales
+from .workspace.away import train_pack as train_pack
 from .workspace.workspace import Workspace as Workspace
 
 __version__: str

@@ -14,6 +14,7 @@ import errno
 import fcntl
 import json
 import os
+import pwd
 import socket
 import stat
 import struct
@@ -34,6 +35,8 @@ _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 _BUSY = {errno.EACCES, errno.EAGAIN}
+#: letters of a user's name that are shown
+_LONGEST_NAME = 64
 # struct flock, in the order of each system's fcntl.h
 _LINUX = sys.platform.startswith("linux")
 _FLOCK = "hhqqi4x" if _LINUX else "qqihh"
@@ -51,10 +54,26 @@ class Holder:
     host: str
     since: float
     note: dict[str, Any]
+    user: str = ""
+
+    @property
+    def of_another(self) -> str:
+        """The name of the user whose process it is; empty where that is the user of this one, or not known."""
+        return "" if self.user == user_name() else self.user
 
     def __str__(self) -> str:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since)) if self.since else "an unknown time"
-        return f"process {self.pid} on {self.host or 'an unknown host'} since {when}"
+        whose = f" of {self.of_another}" if self.of_another else ""
+        return f"process {self.pid}{whose} on {self.host or 'an unknown host'} since {when}"
+
+
+def user_name(number: int | None = None) -> str:
+    """The name of a user of this machine, or the number where it has none; None: of this process."""
+    number = os.getuid() if number is None else number
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 class Lock:
@@ -65,10 +84,11 @@ class Lock:
     Parameters
     ----------
     mode
-        Permissions of the file where it is made; those of a line that users share let others lock it too.
+        Permissions of the file where it is made, whatever the umask; None: as the umask has it. Those of a line that
+        users share let others lock it too.
     """
 
-    def __init__(self, path: str | Path, mode: int = 0o644) -> None:
+    def __init__(self, path: str | Path, mode: int | None = None) -> None:
         self.path = Path(path)
         self._mode = mode
         self._fd: int | None = None
@@ -154,7 +174,7 @@ def holder(path: str | Path) -> Holder | None:
             os.close(fd)
 
 
-def _opened(path: Path, mode: int) -> int:
+def _opened(path: Path, mode: int | None) -> int:
     """A lock file to write in, made where there is none. Raises OSError, ELOOP for a link."""
     while True:
         try:
@@ -174,10 +194,10 @@ def _opened(path: Path, mode: int) -> int:
         fresh.replace(path)
 
 
-def _made(path: Path, mode: int) -> int:
+def _made(path: Path, mode: int | None) -> int:
     """A new file that others may lock where ``mode`` says so, whatever the umask and their group."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, mode)
-    if mode & 0o022:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666 if mode is None else mode)
+    if mode is not None and mode & 0o022:
         with suppress(OSError):
             os.fchown(fd, -1, path.parent.stat().st_gid)
         os.fchmod(fd, mode)
@@ -239,7 +259,8 @@ def _beats(fd: int) -> bool:
 
 
 def _write_note(fd: int, note: dict[str, Any]) -> None:
-    text = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), **note})
+    who = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "user": user_name()}
+    text = json.dumps({**who, **note})
     os.ftruncate(fd, 0)
     os.pwrite(fd, text.encode(), 0)
 
@@ -249,10 +270,11 @@ def _read_note(fd: int, pid: int) -> Holder:
     try:
         note = dict(json.loads(os.pread(fd, 1 << 16, 0)))
         written, host, since = int(note.pop("pid", 0)), str(note.pop("host", "")), float(note.pop("since", 0.0))
+        user = "".join(filter(str.isprintable, str(note.pop("user", ""))))[:_LONGEST_NAME]
         time.localtime(since)
     except (ValueError, TypeError, OSError, OverflowError, RecursionError):
-        note, written, host, since = {}, 0, "", 0.0
-    return Holder(pid if pid > 0 else written, host, since, note)
+        note, written, host, since, user = {}, 0, "", 0.0, ""
+    return Holder(pid if pid > 0 else written, host, since, note, user)
 
 
 def _forget() -> None:

@@ -26,7 +26,7 @@ USUAL = {
     "workspace": "WS", "prediction": "p", "truth": "labels", "models": "forest", "run": "forest", "source": "TIF",
     "what": "labels", "path": "OUT", "images": "PAIRS", "masks": None,
     "notebook": "nowhere.ipynb", "other": "nowhere", "name": "a", "names": None, "changes": "learning_rate=1e-4",
-    "film": "FILM", "folder": "nowhere", "repository": "hf:me/x",
+    "film": "FILM", "folder": "nowhere", "repository": "hf:me/x", "file": "nowhere.vxl",
 }  # fmt: skip
 #: options without which a command would do much
 ALWAYS = {

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from voxloop.errors import RunError
-from voxloop.runs.queue import Turn, device_holder, queue_folder
+from voxloop.locks import Lock, user_name
+from voxloop.runs.queue import Turn, device_holder, lines, queue_folder
+from voxloop.store import Store
+from voxloop.store.atomic import refusal
 
 #: any number but root's and one's own
 STRANGER = 64321
@@ -48,9 +53,12 @@ def test_two_users_wait_for_each_other_in_a_shared_folder(shared: Path) -> None:
     assert first.place() == 0
     for path, mode in ((shared / "cuda-0", 0o1777), (shared / "cuda-0.lock", 0o666)):
         assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert [(place, one.note["run"]) for place, one in lines()["cuda-0"]] == [(0, "/home/ann/runs/deep-1")]
     if os.getuid():
         return  # only root can be two users; the modes above are what the other one needs
     assert as_stranger(lambda: Turn("cuda:0", "/home/bob/runs/deep-1").place()) == 1
+    assert as_stranger(lambda: Turn("cuda:0", "/home/bob/runs/deep-1").held_by() != "root") == 0
+    assert not lines()["cuda-0"][1:]  # tickets of the dead stay in a sticky folder, and stand in no line
     first.leave()
     assert as_stranger(lambda: Turn("cuda:0", "/home/bob/runs/deep-1").place()) == 0
     assert first.place() == 0  # the other one's process has ended, its dead ticket and its lock file do not matter
@@ -107,3 +115,23 @@ def test_a_link_in_the_line_is_not_written_through(tmp_path: Path) -> None:
     turn.leave()
     assert device_holder("cpu") is None
     assert precious.read_text() == "precious"
+
+
+def test_files_of_a_workspace_are_open_to_a_group_where_the_umask_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    before = os.umask(0o002)
+    try:
+        with Store.create(project, image=np.zeros((2, 32, 32), np.uint8), classes=["a", "b"]) as store:
+            store.labels().paint(index=1, points=[(5, 5), (9, 9)], radius=2, value=1)
+            with Lock(project / "lock") as lock:
+                assert lock.acquire()
+    finally:
+        os.umask(before)
+    closed = [path for path in project.rglob("*") if not path.stat().st_mode & stat.S_IWGRP]
+    assert not closed
+    monkeypatch.setattr(os, "getuid", lambda: STRANGER)  # as the others read it where that was not so
+    words = refusal(project / "workspace.json", PermissionError(errno.EACCES, "Permission denied"))
+    assert f"it is {user_name(project.stat().st_uid)}'s" in words
+    assert f"chmod -R g+rwX {project}" in words

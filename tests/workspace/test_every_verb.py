@@ -35,7 +35,7 @@ COSTLY = {
     "ScoreCache.of_prediction", "ScoreCache.of_run", "Workspace.best", "Workspace.doctor", "Workspace.offer",
     "Workspace.agreement", "Workspace.score", "Workspace.audit", "Workspace.set_voxel_size", "Workspace.track",
     "Workspace.clip", "Workspace.scene3d",
-    "Workspace.study",
+    "Workspace.study", "Workspace.pack",
 }  # fmt: skip
 
 

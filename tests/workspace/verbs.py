@@ -102,6 +102,9 @@ class Verbs:
                 "copy": False, "spacing": None,
             },
             "Workspace.audit": {"prediction": "p", "how": "points", "n": 40, "seed": 0},
+            "Workspace.pack": {"training": "forest", "path": out / "forest.vxl", "name": None},
+            "Workspace.unpack": {"path": folder / "no.vxl", "name": None},
+            "vl.train_pack": {"path": folder / "no.vxl", "to": None, "queue": True},
             "Workspace.best": {"image": None, "level": None},
             "Workspace.clip": {
                 "path": out / "c.mp4", "image": None, "axis": "z", "start": 0, "stop": 1, "step": 1, "region": None,

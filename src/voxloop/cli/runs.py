@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from voxloop.cli.terminal import as_json, finish, follow, open_workspace, tell
+from voxloop.cli.terminal import as_json, finish, follow, open_workspace, printable, tell
 from voxloop.config.commands import changes_of
 from voxloop.runs.history import ALIVE
 
@@ -81,6 +81,28 @@ def _list_runs(ws: Workspace, sort: str, as_json: bool) -> None:
 def _rank(score: Mapping[str, Any] | None) -> float:
     """What runs are sorted by; those whose score is not known come last."""
     return -math.inf if score is None or score["iou"] is None else float(score["iou"])
+
+
+@click.command()
+@as_json
+def queue(as_json: bool) -> None:
+    """Say who has each device of this machine, and who waits for it: user, process and run.
+
+    Of all users where VOXLOOP_QUEUE names the folder that they share, else of your own.
+    """
+    from voxloop.runs.queue import lines
+
+    rows, words = [], []
+    for device, standing in lines().items():
+        for place, one in standing:
+            run = printable(str(one.note.get("run", "")))
+            rows.append(
+                {"device": device, "place": place, "user": one.user, "pid": one.pid, "host": one.host, "run": run}
+            )
+            words.append(
+                f"{device:8s} {'has it' if place == 0 else f'waits {place}':8s} {one.user:12s} {one.pid:8d}  {run}"
+            )
+    tell(as_json, "\n".join(words) or "no run is on any device", {"lines": rows})
 
 
 def _order(verb: str, words: str) -> click.Command:

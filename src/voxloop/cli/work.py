@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from voxloop.cli import packs
 from voxloop.cli.terminal import as_json, box, finish, follow, open_workspace, tell, whole_numbers
 from voxloop.config.learners import LEARNERS
-from voxloop.errors import LabelError
+from voxloop.errors import LabelError, RunError
 
 
 @click.command()
@@ -45,9 +46,14 @@ def train(
     detach: bool,
     as_json: bool,
 ) -> None:
-    """Train a model on the labels of a workspace."""
+    """Train a model on the labels of a workspace, or what a pack holds (voxloop train FILE.vxl)."""
     from voxloop.config.commands import config_of
 
+    if workspace.suffix == packs.SUFFIX and not workspace.is_dir():
+        if any((preset, config_file, changes, name, then_predict, note, detach)):
+            raise RunError("a pack brings its settings along; voxloop train FILE.vxl takes no others, and waits")
+        packs.train_pack(workspace, as_json)
+        return
     config = config_of(learner, preset, config_file, changes)
     with open_workspace(workspace) as ws:
         meant = then_predict[0] if len(then_predict) == 1 else then_predict or None

@@ -125,7 +125,7 @@ class EventWriter:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         # not through a link: a run folder may come from anybody
-        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         self._reserve = self.path.with_name(".reserve")
         self._waiting: list[bytes] = []
         self._torn = self._ends_torn()

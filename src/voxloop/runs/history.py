@@ -56,6 +56,7 @@ class History:
     log: tuple[Event, ...] = ()
     started: Event | None = None
     place: int | None = None
+    held_by: str | None = None  # the other user whose run has the device that this one waits for
     best: Event | None = None
     test: Event | None = None
     measured: Event | None = None
@@ -184,6 +185,10 @@ def _has_its_type(name: str, value: object) -> bool:
     return name not in _MAPPINGS or isinstance(value, dict)
 
 
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
 def _after(history: History, untyped: Event) -> History:
     event = _drop_odd_fields(untyped)
     if event is None:
@@ -191,7 +196,7 @@ def _after(history: History, untyped: Event) -> History:
     history = _answered(_at_time_of(history, event), event)
     match event["kind"]:
         case "queued":
-            return replace(history, phase="queued", place=event.get("place"))
+            return replace(history, phase="queued", place=event.get("place"), held_by=_text(event.get("held_by")))
         case "started":
             last = history.last_progress or {}
             begin = {**event, "done": last.get("done"), "total": last.get("total")}  # where this process begins

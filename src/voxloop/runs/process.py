@@ -21,6 +21,9 @@ from voxloop.store.atomic import open_to_append
 #: children of this process; kept so that asking whether they live also takes their exit status (no zombies)
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
+#: signals that ask a process to end
+_POLITE = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+
 #: what a notebook sets for itself and a process of its own must not inherit
 _KERNEL_ONLY = ("MPLBACKEND", "JPY_PARENT_PID", "JPY_SESSION_NAME", "IPYKERNEL_CELL_NAME")
 
@@ -104,7 +107,10 @@ def lives(identity_then: dict[str, Any]) -> bool:
 
 @contextlib.contextmanager
 def catch_signals() -> Iterator[Callable[[], bool]]:
-    """Turn SIGTERM and the first Ctrl-C into a question that the caller asks when it suits. Main thread only."""
+    """Turn SIGTERM, SIGUSR1 and the first Ctrl-C into a question that the caller asks when it suits.
+
+    The queues of clusters send one of the first two some time before they end a job. Main thread only.
+    """
     signals: list[int] = []
     owner = os.getpid()
 
@@ -114,7 +120,7 @@ def catch_signals() -> Iterator[Callable[[], bool]]:
             os.kill(os.getpid(), number)
         signals.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, note) for number in _POLITE}
     try:
         yield lambda: bool(signals)
     finally:

@@ -92,6 +92,27 @@ def device_holder(device: str) -> Holder | None:
     return holder(queue_folder() / f"{device_key(device)}.lock")
 
 
+def lines() -> dict[str, list[tuple[int, Holder]]]:
+    """Who stands in the line of each device of this machine, with their places: 0 has the device, the others wait.
+
+    Raises RunError for an unsafe folder.
+    """
+    folder = queue_folder()
+    found = {}
+    for lock in sorted(folder.glob("*.lock")):
+        waiting = map(_holder, sorted((folder / lock.stem).glob("*.ticket")))
+        places = [(0, _holder(lock)), *enumerate(filter(None, waiting), start=1)]
+        if standing := [(place, one) for place, one in places if one is not None]:
+            found[lock.stem] = standing
+    return found
+
+
+def _holder(path: Path) -> Holder | None:
+    with suppress(OSError):
+        return holder(path)
+    return None
+
+
 class Turn:
     """One waiter's place in the line of a device, and then its turn. Ends with :meth:`leave` or with the process.
 
@@ -133,6 +154,11 @@ class Turn:
             self._drop_ticket()
             return 0
         return before + 1
+
+    def held_by(self) -> str:
+        """The name of the other user whose run has the device now; empty where it is this user's, or nobody's."""
+        found = _holder(self._device.path)
+        return found.of_another if found else ""
 
     def leave(self) -> None:
         self._drop_ticket()

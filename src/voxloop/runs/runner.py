@@ -126,13 +126,16 @@ def _cpu_seconds() -> float:
 
 def _wait_for_turn(context: RunContext, turn: Turn, queue: bool) -> str | None:
     """None once it is our turn; the outcome where the run was ended or paused while it waited."""
-    place, reported, pause = turn.place(), None, _FIRST_LOOK
+    reported: tuple[int, str] | None = None
+    place, pause = turn.place(), _FIRST_LOOK
     if place and not queue:
         raise RunError(f"{context.device} is busy with another run, and queue=False waits for no turn; use queue=True")
     while place:
-        if place != reported:
-            context.emit("queued", place=place, device=context.device, host=socket.gethostname(), pid=os.getpid())
-            reported = place
+        held_by = turn.held_by()
+        if (place, held_by) != reported:
+            where = {"device": context.device, "host": socket.gethostname(), "pid": os.getpid()}
+            context.emit("queued", place=place, held_by=held_by, **where)
+            reported = place, held_by
         if outcome := _ended_waiting(context):
             return outcome
         time.sleep(pause)

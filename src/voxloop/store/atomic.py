@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from voxloop.locks import user_name
+
 
 def replace_bytes(path: Path, data: bytes, *, name_durable: bool = True) -> None:
     """Put ``data`` at ``path`` in one step and wait for the disk. Raises OSError, ``path`` unharmed.
@@ -20,7 +22,7 @@ def replace_bytes(path: Path, data: bytes, *, name_durable: bool = True) -> None
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
             write_all(fd, data)
             os.fsync(fd)
@@ -70,7 +72,7 @@ def open_to_append(path: Path) -> int:
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        fd = os.open(path, flags | os.O_CREAT, 0o644)
+        fd = os.open(path, flags | os.O_CREAT, 0o666)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "it is a link, and links are not written through", str(path)) from error
@@ -83,6 +85,22 @@ def open_to_append(path: Path) -> int:
         raise OSError(errno.EINVAL, "it is no plain file", str(path))
     replace_bytes(path, path.read_bytes())
     return os.open(path, flags)
+
+
+def refusal(path: Path, error: OSError) -> str:
+    """Why a file or a folder could not be written; where it is another user's, what opens the workspace to a group."""
+    why = error.strerror or str(error)
+    try:
+        owner = path.stat().st_uid
+    except OSError:
+        return why
+    if error.errno not in (errno.EACCES, errno.EPERM) or owner == os.getuid():
+        return why
+    folder = next((one for one in (path, *path.parents) if (one / "workspace.json").exists()), path)
+    return (
+        f"{why}; it is {user_name(owner)}'s, who opens the folder to a group with 'chmod -R g+rwX {folder}' "
+        "and keeps it so with umask 002"
+    )
 
 
 def open_to_read(path: Path) -> int:

@@ -28,7 +28,7 @@ import numpy as np
 from voxloop.errors import LabelError, WorkspaceError
 from voxloop.geometry import Box, Shape
 from voxloop.plain_files import open_plain, read_plain
-from voxloop.store.atomic import open_to_append, replace_bytes, sync_folder, write_all
+from voxloop.store.atomic import open_to_append, refusal, replace_bytes, sync_folder, write_all
 from voxloop.store.blobs import Blob
 from voxloop.store.chunks import Chunk, DamagedChunkError, chunk_shape
 from voxloop.store.patches import Patch, decode, encode
@@ -397,4 +397,4 @@ def _opened(path: Path) -> int:
     try:
         return open_to_append(path)
     except OSError as error:
-        raise WorkspaceError(f"the journal {path} cannot be written: {error.strerror}") from error
+        raise WorkspaceError(f"the journal {path} cannot be written: {refusal(path, error)}") from error

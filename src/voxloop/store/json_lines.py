@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voxloop.errors import WorkspaceError
-from voxloop.store.atomic import json_bytes, open_to_append, write_all
+from voxloop.store.atomic import json_bytes, open_to_append, refusal, write_all
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
@@ -22,7 +22,7 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
     try:
         _append(path, record)
     except OSError as error:
-        raise WorkspaceError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise WorkspaceError(f"{path} cannot be written: {refusal(path, error)}") from error
 
 
 def _append(path: Path, record: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError
 from voxloop.given import flag
 from voxloop.locks import Lock, holder
+from voxloop.store.atomic import refusal
 from voxloop.store.classes import Level
 from voxloop.store.document import SCHEMA, Document, ImageInfo, read_document
 from voxloop.store.layout import Layout
@@ -210,7 +211,7 @@ def _take_lock(folder: Path, document: Document) -> tuple[Lock | None, str | Non
             return lock, None
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return None, f"the folder cannot be written ({error.strerror})"
+            return None, f"the folder cannot be written ({refusal(folder, error)})"
         why = "its writer.lock is a link, and links are not written through" if error.errno == errno.ELOOP else None
         raise WorkspaceError(f"{folder} cannot be locked: {why or error.strerror or error}") from error
     found = holder(folder / "writer.lock")

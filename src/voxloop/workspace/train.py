@@ -85,7 +85,27 @@ def train(
     >>> run.result
     <ShallowModel ...: cell, background>
     """
-    config = ShallowConfig() if config is None else config
+    run = prepare(project, ShallowConfig() if config is None else config, name, then_predict=then_predict, note=note)
+    try:
+        run.launch(queue=queue)
+    except RunError:
+        run.delete()  # it never began: nothing of it is worth a name
+        raise
+    if on_finished is not None:
+        run.on_finished(on_finished)
+    _log_round(project, run)
+    return run
+
+
+def prepare(
+    project: Project,
+    config: Config,
+    name: str | None = None,
+    *,
+    then_predict: str | Sequence[str] | None = None,
+    note: str = "",
+) -> Run:
+    """The run of a training, with the labels as they are now; not started yet. Raises what :func:`train` raises."""
     note = text("note", note, error=RunError)
     learner = learner_of(config)
     require("networks need", *learner.packages)
@@ -117,14 +137,6 @@ def train(
     )
     if note:
         run.note = note
-    try:
-        run.launch(queue=queue)
-    except RunError:
-        run.delete()  # it never began: nothing of it is worth a name
-        raise
-    if on_finished is not None:
-        run.on_finished(on_finished)
-    _log_round(project, run)
     return run
 
 

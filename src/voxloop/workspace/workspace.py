@@ -25,8 +25,8 @@ from voxloop.workspace import label_objects as labelling
 from voxloop.workspace import merge as merging
 from voxloop.workspace import methods as writing
 from voxloop.workspace import objects as separating
+from voxloop.workspace import packing, people, review
 from voxloop.workspace import pairs as pairing
-from voxloop.workspace import people, review
 from voxloop.workspace import predict as predicting
 from voxloop.workspace import scene3d as standing
 from voxloop.workspace import study as studying
@@ -58,6 +58,8 @@ class Workspace(Project):
     """
 
     train = training.train
+    pack = packing.pack
+    unpack = packing.unpack
     predict = predicting.predict
     forecast = predicting.forecast
     objects = separating.objects

@@ -233,7 +233,8 @@ def _queued(history: History) -> str:
     if history.place is None:
         return "Starting."
     ahead = "one run is" if history.place == 1 else f"{history.place} runs are"
-    return f"Waiting in line: {ahead} before it on the same device. It starts by itself."
+    whose = f" A run of {history.held_by} has it now." if history.held_by else ""
+    return f"Waiting in line: {ahead} before it on the same device.{whose} It starts by itself."
 
 
 def _device(history: History) -> str:

@@ -1,0 +1,297 @@
+"""The verbs ``pack`` and ``unpack``: a training that is done on another machine, and comes home. Trains nothing.
+
+A pack is a small workspace: the labels that the run learns from as they were frozen, their images, its settings, and
+the models that it starts from. So who trains it does there what would have been done here.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from voxloop.config import Config, DeepConfig, ShallowConfig
+from voxloop.errors import ConfigError, RunError, VoxloopError, WorkspaceError, unknown
+from voxloop.given import path_of
+from voxloop.runs import Run
+from voxloop.runs.outcome import model_named
+from voxloop.runs.runner import package_versions
+from voxloop.store import Store
+from voxloop.store.atomic import walk
+from voxloop.store.document import write_document
+from voxloop.store.layout import Layout, RunPlace
+from voxloop.workspace.pack_file import SUFFIX, PackFacts, content_key, extract, read_facts, write_pack
+from voxloop.workspace.project import Project
+from voxloop.workspace.train import prepare
+
+#: learners whose trainings can be packed: those of painted labels
+PACKED = ("shallow", "deep")
+#: settings that may name an earlier run or a model
+_NAMES_OF_MODELS = ("start_from", "teacher", "encoder_weights")
+#: what a run says of home, and what follows it there
+_OF_HOME = ("then", "then_predict", "discard")
+#: what training makes and who unpacks takes: nothing that says what is to be done
+_MADE = ("model", "classifier", "checkpoints", "samples", "exports")
+_MADE_FILES = ("events.jsonl", "outcome.json", "stdout.log", "crossfit.npz")
+#: states in which a run at home has nothing that would be lost
+_EMPTY = ("created", "cancelled", "failed", "interrupted", "paused")
+
+
+def pack(
+    project: Project, training: Config | Run | str, path: str | Path | None = None, *, name: str | None = None
+) -> Path:
+    """Write a training into one file, to be done on another machine: ``voxloop train FILE`` there, ``unpack`` here.
+
+    Parameters
+    ----------
+    training
+        :class:`ShallowConfig` or :class:`DeepConfig`: a new run, which waits here for its result. Or a run of this
+        workspace, or its name, to be trained anew from what it learnt from.
+    path
+        Where to write; default: ``<run>.vxl`` beside the workspace.
+    name
+        Name of the new run.
+
+    Returns
+    -------
+    Path
+        Of the pack. It holds the labels, the images that are learnt from, as a whole, and the settings.
+
+    Raises
+    ------
+    RunError
+        The run is at work, or no training of painted labels; the file cannot be written.
+    WorkspaceError
+        An image, or a model that the run starts from, cannot be had.
+    LabelError
+        Nothing is labelled, or only one class is.
+    """
+    made = None
+    if isinstance(training, Config):
+        if not isinstance(training, ShallowConfig | DeepConfig):
+            raise RunError(f"{type(training).__name__} cannot be packed: packs hold trainings on painted labels")
+        run = made = prepare(project, training, name)
+    elif name is not None:
+        raise RunError("name= is for a new run; a run that there is has one")
+    else:
+        run = _run_of(project, training)
+    try:
+        target = _target(project, run, path)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
+            root = Path(scratch)
+            _small_workspace(project, run, root)
+            facts = PackFacts(run.name, project.name, config_key(run.config), False, package_versions())
+            write_pack(target, facts, root, _files(root))
+    except BaseException:
+        if made is not None:
+            made.delete()  # a run that nobody can train is worth no name
+        raise
+    return target
+
+
+def unpack(project: Project, path: str | Path, *, name: str | None = None) -> Run:
+    """Take what was trained elsewhere into the run that it was packed from; as if it had been trained here.
+
+    Parameters
+    ----------
+    name
+        Of another run that is made for it, where the one it was packed from has a model by now.
+
+    Raises
+    ------
+    RunError
+        The file is no trained pack, or of another workspace or run; or the run has a model already.
+    """
+    place = path_of(path, error=RunError)
+    facts = read_facts(place)
+    if not facts.trained:
+        raise RunError(
+            f"{place} has not been trained yet: 'voxloop train {place}' does that, and writes what to unpack"
+        )
+    project.store.check_open_to_runs()
+    home = _home(project, facts, place)
+    if name is not None:
+        home = _another(project, home, name)
+    elif home.state not in _EMPTY:
+        raise RunError(f"run {home.name!r} is {home.state}; name=... takes the pack into a new run")
+    with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=project.layout.runs) as scratch:
+        fresh = Path(scratch)
+        extract(place, fresh, f"runs/{facts.run}")
+        for made in (*_MADE, *_MADE_FILES):
+            _move(fresh / made, home.path / made)
+    return Run(home.path)
+
+
+def _move(source: Path, target: Path) -> None:
+    if not source.exists():
+        return
+    if target.is_dir():
+        shutil.rmtree(target)
+    shutil.move(source, target)
+
+
+def _run_of(project: Project, training: Run | str) -> Run:
+    if not isinstance(training, Run | str):
+        raise RunError("pack takes a ShallowConfig, a DeepConfig, a run or the name of one")
+    name = training if isinstance(training, str) else training.name
+    if name not in project.runs:
+        raise RunError(unknown("run", name, project.runs))
+    run = project.runs[name]
+    if run.learner not in PACKED or run.kind != "train":
+        raise RunError(f"run {name!r} cannot be packed: packs hold trainings on painted labels, shallow and deep")
+    if run.state in ("queued", "running", "stopping"):
+        raise RunError(f"run {name!r} is {run.state} here; run.cancel() ends it, then it can be packed")
+    return run
+
+
+def _target(project: Project, run: Run, path: str | Path | None) -> Path:
+    if path is None:
+        return project.path.absolute().parent / f"{run.name}{SUFFIX}"
+    target = path_of(path, error=RunError).expanduser().absolute()
+    if target.is_dir():
+        target = target / f"{run.name}{SUFFIX}"
+    if target.suffix != SUFFIX:
+        raise RunError(f"a pack ends in {SUFFIX}: {target.with_suffix(SUFFIX).name}")
+    if not target.parent.is_dir():
+        raise RunError(f"there is no folder {target.parent}; make it first")
+    return target
+
+
+def config_key(config: dict[str, Any]) -> str:
+    """What stands for the settings and labels of a run: the same at home and away."""
+    return content_key({name: value for name, value in config.items() if name not in _OF_HOME})
+
+
+def _small_workspace(project: Project, run: Run, root: Path) -> None:
+    """Write into ``root`` all that the run reads."""
+    labels: dict[str, int] = {**run.config["labels"]}
+    if inside := run.config.get("constrain"):
+        labels |= {f"{inside['level']}/{image}": at for image, at in inside["labels"].items()}
+    for key in labels:
+        level, _, image = key.partition("/")
+        _copy_labels(project, level, image, root)
+    images = list(dict.fromkeys(key.split("/", 1)[1] for key in labels))
+    _copy_images(project, images, root)
+    for model in _models(project, run):
+        _copy_model(project, model, root)
+    target = Layout(root).run(run.name)
+    target.mkdir(parents=True)
+    kept = {name: value for name, value in _plain_config(run).items() if name not in _OF_HOME}
+    (target / "config.json").write_text(json.dumps(kept, indent=1))
+
+
+def _plain_config(run: Run) -> dict[str, Any]:
+    """``config.json`` as it stands there."""
+    said: dict[str, Any] = json.loads(RunPlace(run.path).config.read_bytes())
+    return said
+
+
+def _copy_labels(project: Project, level: str, image: str, root: Path) -> None:
+    folder = project.levels[level].folder or level
+    project.labels(level, image).flush()
+    here, there = project.layout.labels(folder, image), Layout(root).labels(folder, image)
+    # the array before the journal: what is beyond it in the journal is applied when it is opened
+    pairs = [(here.array, there.array), (here.index, there.index), (here.marks, there.marks)]
+    pairs += [(one, there.journal.parent / one.name) for one in here.journal.parent.glob(f"{here.journal.stem}.*")]
+    blobs = here.journal.parent / "blobs"
+    pairs += [(one, there.journal.parent / "blobs" / one.name) for one in blobs.glob(f"{here.journal.stem}.*.zarr")]
+    for source, target in pairs:
+        _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if not source.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _copy_images(project: Project, names: list[str], root: Path) -> None:
+    """The images as zarr in the small workspace, whatever they are here, and its document."""
+    infos = []
+    with Store.create(root / "copied") as copied:
+        for name in names:
+            info = project.images.info(name)
+            try:
+                volume = project.images.open(name)
+                if info.own:
+                    _copy(Path(str(project.images.path(name))), Layout(root).image(name))
+                else:
+                    found = copied.images.prepare(name, volume, copy=True)
+                    Layout(root).images.mkdir(exist_ok=True)
+                    shutil.move(copied.path / str(found.source), Layout(root).image(name))
+            except (VoxloopError, OSError) as error:
+                raise WorkspaceError(f"the pack cannot be made without image {name!r}: {error}") from error
+            place = {"source": f"images/{name}.zarr", "beside": "", "arguments": {}, "stamp": "", "own": True}
+            infos.append(info.model_copy(update=place))
+    shutil.rmtree(root / "copied")
+    bare = {"images": tuple(infos), "regions": (), "active_regions": {}, "sets": {}, "tiles": (), "reuse": ()}
+    write_document(root, project.store.document.model_copy(update=bare))
+
+
+def _models(project: Project, run: Run) -> Iterator[Path]:
+    """Folders of the models that a run starts from. Raises WorkspaceError for one that lies elsewhere."""
+    settings: dict[str, Any] = run.config["settings"]
+    for setting in _NAMES_OF_MODELS:
+        given = settings.get(setting)
+        if not isinstance(given, str) or not given:
+            continue
+        try:
+            folder = model_named(project.layout, given, setting)
+        except ConfigError:
+            continue  # a word of the setting's own, such as "auto"
+        if given not in project.runs:
+            raise WorkspaceError(
+                f"{setting}={given!r} names a model by its folder, which another machine does not have; name a run of "
+                "this workspace"
+            )
+        yield folder.parent
+
+
+def _copy_model(project: Project, folder: Path, root: Path) -> None:
+    target = Layout(root).run(folder.name)
+    for part in ("config.json", "events.jsonl", "outcome.json", "model", "classifier"):
+        _copy(folder / part, target / part)
+
+
+def _files(root: Path) -> list[Path]:
+    found = [Path(entry.path) for entry in walk(root)]
+    return sorted(path for path in found if not path.name.endswith((".lock", ".tmp")) and path.name != "lock")
+
+
+def _home(project: Project, facts: PackFacts, place: Path) -> Run:
+    """The run that a pack was made from. Raises RunError where it is another one, or gone."""
+    if facts.run not in project.runs:
+        raise RunError(f"{place} was packed from run {facts.run!r} of workspace {facts.workspace!r}, which is not here")
+    home = project.runs[facts.run]
+    if config_key(home.config) != facts.config:
+        raise RunError(
+            f"{place} was packed from another run {facts.run!r}, with other settings or labels; its workspace is "
+            f"{facts.workspace!r}"
+        )
+    return home
+
+
+def _another(project: Project, home: Run, name: str) -> Run:
+    """A new run with the settings and labels of one that has its model."""
+    config = _plain_config(home)
+    for key in ("v", "name", "created", *_OF_HOME):
+        config.pop(key, None)
+    task, settings = config.pop("task"), config.pop("settings")
+    return project.runs.create(name, task, settings, **config)
+
+
+def seal(run: Run, target: Path, facts: PackFacts) -> Path:
+    """Write what a training made into a pack, for :func:`unpack`."""
+    root = run.path.parent.parent
+    parts = [run.path / part for part in (*_MADE, *_MADE_FILES)]
+    files = [file for part in parts for file in ([part] if part.is_file() else _files(part))]
+    done = PackFacts(facts.run, facts.workspace, facts.config, True, package_versions())
+    write_pack(target, done, root, files)
+    return target
