@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+
+import voxloop as vl
 
 PAGE = (Path(__file__).parents[1] / "docs" / "clusters.md").read_text()
 CONFIGS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
@@ -57,3 +66,48 @@ def test_commands_of_a_node_are_commands_of_dask():
     used = set(re.findall(r"(?<= )--[a-z-]+", block))
     assert used <= known | {"--nthreads"}
     assert {"--port", "--resources", "--memory-limit"} <= used
+
+
+def test_the_script_of_a_job_goes_on_after_its_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script on the page in a shell, SLURM's signal, and the same script again."""
+    monkeypatch.setenv("VOXLOOP_QUEUE", str(tmp_path / "queue"))
+    rows, columns = np.ogrid[:96, :96]
+    stack = np.stack([np.where((rows % 16 < 8) ^ (columns % 16 < 8), 200, 40)] * 2).astype(np.uint8)
+    with vl.Workspace.create(tmp_path / "my-project", image=stack, classes=["a", "b"]) as ws:
+        for at in (4, 20, 36, 52, 84):
+            ws.labels().paint(index=0, points=[(at, 4), (at, 5)], radius=2, value=1)
+            ws.labels().paint(index=0, points=[(at, 12), (at, 13)], radius=2, value=2)
+        network = {"encoder": "tu-test_efficientnet", "teacher": "none", "compare_with": "none", "device": "cpu"}
+        config = vl.DeepConfig(window=(1, 64, 64), epochs=500, patience=0, **network)
+        run = ws.train(config, name="deep-1", start=False)
+    assert run.state == "created"
+
+    script = next(text for text in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) if "scontrol" in text)
+    (tmp_path / "train.sh").write_text(script)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "scontrol").write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/requeued"\n')
+    (tmp_path / "bin" / "scontrol").chmod(0o755)
+    path = f"{tmp_path / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    job = {**os.environ, "PATH": path, "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "1"}
+
+    def until(condition: Callable[[], bool], work: subprocess.Popen) -> None:
+        while not condition():
+            assert work.poll() is None, run.log_tail()
+            time.sleep(0.05)
+
+    first = subprocess.Popen(["bash", "train.sh"], cwd=tmp_path, env=job)
+    until(lambda: bool(run.history.epochs), first)
+    first.send_signal(signal.SIGUSR1)
+    first.wait(60)
+    assert (tmp_path / "requeued").read_text() == "requeue 7\n"
+    assert run.state == "paused"
+    reached = run.history.iteration
+
+    second = subprocess.Popen(["bash", "train.sh"], cwd=tmp_path, env=job)
+    until(lambda: run.state == "running" and run.history.iteration > reached, second)
+    run.stop()
+    assert second.wait(60) == 0
+    assert run.state == "stopped"
+    assert next(event["step"] for event in run.events() if event["kind"] == "resumed") == reached
+    assert run.result.spec.classes[0].name == "a"
+    assert (tmp_path / "requeued").read_text() == "requeue 7\n"

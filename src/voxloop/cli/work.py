@@ -33,6 +33,7 @@ from voxloop.errors import LabelError, RunError
 )
 @click.option("--note", default="", help="What the run is for, in your words.")
 @click.option("--detach", is_flag=True, help="Return at once; the run goes on.")
+@click.option("--no-start", is_flag=True, help="Make the run and start nothing: a job of a cluster does that.")
 @as_json
 def train(
     workspace: Path,
@@ -44,22 +45,23 @@ def train(
     then_predict: tuple[str, ...],
     note: str,
     detach: bool,
+    no_start: bool,
     as_json: bool,
 ) -> None:
     """Train a model on the labels of a workspace, or what a pack holds (voxloop train FILE.vxl)."""
     from voxloop.config.commands import config_of
 
     if workspace.suffix == packs.SUFFIX and not workspace.is_dir():
-        if any((preset, config_file, changes, name, then_predict, note, detach)):
+        if any((preset, config_file, changes, name, then_predict, note, detach, no_start)):
             raise RunError("a pack brings its settings along; voxloop train FILE.vxl takes no others, and waits")
         packs.train_pack(workspace, as_json)
         return
     config = config_of(learner, preset, config_file, changes)
     with open_workspace(workspace) as ws:
         meant = then_predict[0] if len(then_predict) == 1 else then_predict or None
-        run = ws.train(config, name=name, then_predict=meant, note=note)
+        run = ws.train(config, name=name, start=not no_start, then_predict=meant, note=note)
     # whoever wants to paint may have the workspace meanwhile
-    if not detach:
+    if not (detach or no_start):
         follow(run, quiet=as_json)
     finish(run, as_json)
 

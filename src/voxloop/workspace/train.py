@@ -10,6 +10,7 @@ from voxloop.config import Config, DetectConfig, PictureConfig, PoseConfig, Shal
 from voxloop.config.learners import learner_of
 from voxloop.errors import LabelError, RunError, VoxloopError, WorkspaceError, unknown
 from voxloop.extras import require
+from voxloop.given import flag
 from voxloop.runs import Run, sinks
 from voxloop.store.kept_strokes import kept_strokes
 from voxloop.store.mark_teaching import freeze_marks
@@ -34,6 +35,7 @@ def train(
     name: str | None = None,
     *,
     queue: bool = True,
+    start: bool = True,
     then_predict: str | Sequence[str] | None = None,
     note: str = "",
     on_finished: Callable[[Run], object] | None = None,
@@ -48,6 +50,8 @@ def train(
         Name of the run; ``shallow-1``, ``deep-2``, ... where not given.
     queue
         Wait in line where another run uses the device; False: refuse.
+    start
+        False: the run is made and not started; ``python -m voxloop.runs PATH`` does that, in the job of a cluster.
     then_predict
         The image, or several, that is predicted once the run has finished, or was stopped and kept: a name, a list
         of names, ``"learnt"`` for those that it learns from, ``"*"`` for all. The run itself starts that, so no
@@ -87,7 +91,8 @@ def train(
     """
     run = prepare(project, ShallowConfig() if config is None else config, name, then_predict=then_predict, note=note)
     try:
-        run.launch(queue=queue)
+        if flag("start", start, error=RunError):
+            run.launch(queue=queue)
     except RunError:
         run.delete()  # it never began: nothing of it is worth a name
         raise
