@@ -107,7 +107,14 @@ class LoopRound:
 
 
 class Rounds:
-    """The rounds of a workspace, oldest first. They are recorded by ``ws.train`` and ``ws.predict`` themselves."""
+    """The rounds of a workspace, oldest first. They are recorded by ``ws.train`` and ``ws.predict`` themselves.
+
+    Examples
+    --------
+    >>> ws.rounds.table()[["round", "run", "strokes"]]
+       round        run  strokes
+    0      1  shallow-1        3
+    """
 
     def __init__(self, source: LoopSource) -> None:
         self._source = source

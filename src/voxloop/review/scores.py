@@ -76,6 +76,13 @@ class ScoreCache:
     labels
         Gives the labels of (level, image) that somebody holds open; None: they are opened for reading and closed. May
         raise LabelError.
+
+    Examples
+    --------
+    >>> ws.scores.compute("predict-1").words
+    'not known yet: correct 10 more places, or check 100 points'
+    >>> len(ws.scores.table())
+    2
     """
 
     def __init__(

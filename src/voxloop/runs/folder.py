@@ -28,7 +28,15 @@ _OURS = {"v", "name", "kind", "learner", "task", "result", "device", "created", 
 
 
 class Runs(Mapping[str, Run]):
-    """The runs in a folder by name, newest last."""
+    """The runs in a folder by name, newest last.
+
+    Examples
+    --------
+    >>> ws.runs
+    <Runs: shallow-1, predict-1, objects-1>
+    >>> [(row["name"], row["state"], row["kind"]) for row in ws.runs.table()]
+    [('shallow-1', 'finished', 'train'), ('predict-1', 'finished', 'predict'), ('objects-1', 'finished', 'objects')]
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder).resolve()

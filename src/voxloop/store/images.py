@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from voxloop.errors import VolumeError, VolumeWarning, WorkspaceError, unknown
-from voxloop.given import flag, path_of, shown
+from voxloop.given import flag, path_of
 from voxloop.store.document import ImageInfo, check_name, safe_name
 from voxloop.store.fingerprint import fingerprint
+from voxloop.store.image_origin import as_noted, origin_of
 from voxloop.store.named import Keeper, Named
 from voxloop.store.sources import candidates, is_url, locate, note, place_of, stamp
 from voxloop.store.values import as_list
@@ -35,7 +36,16 @@ _WORTH_A_BAR = 2**28
 
 
 class Images(Named["xr.DataArray"]):
-    """Mapping of lazily opened volumes by name; sources stay where they are."""
+    """Mapping of lazily opened volumes by name; sources stay where they are.
+
+    Examples
+    --------
+    >>> info = ws.images.add("second", volume)
+    >>> ws.images.names, info.shape, info.spacing_um
+    (['stack', 'second'], (6, 64, 64), (0.04, 0.01, 0.01))
+    >>> ws.images["stack"].dims
+    ('z', 'y', 'x')
+    """
 
     def __init__(self, store: Keeper) -> None:
         super().__init__(store)
@@ -126,7 +136,7 @@ class Images(Named["xr.DataArray"]):
         name, place, copy = check_name("image", name), place_of(source), flag("copy", copy, error=WorkspaceError)
         volume = open_volume(source, **arguments)
         if place is None and not arguments:
-            place, arguments = _origin(source)
+            place, arguments = origin_of(source)
         stays = None if copy else place
         return self._import(name, volume, progress) if stays is None else self._describe(name, volume, stays, arguments)
 
@@ -339,7 +349,7 @@ class Images(Named["xr.DataArray"]):
         return ImageInfo(
             name=name,
             source=source,
-            arguments={key: _plain(value) for key, value in arguments.items()},
+            arguments={key: as_noted(value) for key, value in arguments.items()},
             shape=shape_zyx(volume),
             spacing_um=spacing_of(volume),
             channels=channels_of(volume),
@@ -369,30 +379,3 @@ def _copy(volume: xr.DataArray, place: Path, title: str, progress: Progress | No
         return
     with bar(title, volume.nbytes) as line:
         save_volume(volume, place, progress=line)
-
-
-def _origin(source: Any) -> tuple[str | list[str] | None, dict[str, Any]]:
-    """Path and arguments from which a volume was opened; None where it is not that picture any more (cut, changed)."""
-    from voxloop.volumes import open_volume, opened_with
-
-    opened = (opened_with(source) if hasattr(source, "attrs") else None) or {}
-    place = place_of(opened.pop("source", None))
-    if place is None:
-        return None, {}
-    try:
-        again = open_volume(place, **opened)
-    except VolumeError:
-        return None, {}
-    return (place, opened) if fingerprint(again) == fingerprint(source) else (None, {})
-
-
-def _plain(value: Any) -> Any:
-    """As JSON keeps it: what is NumPy's as numbers and lists."""
-    value = value.tolist() if hasattr(value, "tolist") else value
-    if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
-    if isinstance(value, dict):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if not isinstance(value, str | int | float | None):
-        raise WorkspaceError(f"{shown(value)} is nothing that can be noted of an image; give texts, numbers or lists")
-    return value

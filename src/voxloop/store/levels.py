@@ -29,7 +29,14 @@ def title(parent: tuple[str, str | None] | None) -> str:
 
 
 class Levels(Named[Level]):
-    """Mapping of :class:`Level` by name, in the order they were added."""
+    """Mapping of :class:`Level` by name, in the order they were added.
+
+    Examples
+    --------
+    >>> level = ws.levels.add("organelles", ["mitochondrion", "vesicle"], parent=("labels", "cell"))
+    >>> ws.levels.names, level.parent
+    (['labels', 'spots', 'boxes', 'kinds', 'organelles'], ('labels', 'cell'))
+    """
 
     def __init__(self, store: Keeper, images: Images) -> None:
         super().__init__(store)
@@ -78,6 +85,14 @@ class Levels(Named[Level]):
         LabelError
             The name or a class is taken, the parent does not exist, the kind is none of these, a skeleton for another
             kind than points.
+
+        Examples
+        --------
+        >>> level = ws.levels.add("organelles", ["mitochondrion", {"name": "vesicle", "color": "#0072b2"}])
+        >>> [(one.value, one.name, one.color) for one in level.classes]
+        [(1, 'mitochondrion', '#e69f00'), (2, 'vesicle', '#0072b2')]
+        >>> ws.levels.add("worms", kind="points", skeleton=["head", "tail"]).kind
+        'points'
         """
         self._store.check_writable()
         name = check_name("level", name)
@@ -160,7 +175,14 @@ class Levels(Named[Level]):
         return body
 
     def rename(self, name: str, new: str) -> Level:
-        """Give a level another name; files stay where they are, and older runs still find it."""
+        """Give a level another name; files stay where they are, and older runs still find it.
+
+        Examples
+        --------
+        >>> level = ws.levels.rename("spots", "ends")
+        >>> ws.levels.names
+        ['labels', 'ends', 'boxes', 'kinds']
+        """
         new = check_name("level", new)
         if new in self.names:
             raise LabelError(f"there is a level {new!r} already; choose another name")
@@ -273,13 +295,28 @@ class Levels(Named[Level]):
         self._store.change(levels=tuple(one for one in self._store.document.levels if one.name != level.name))
 
     def add_class(self, level: str, new: str | Mapping[str, Any] | LabelClass) -> LabelClass:
-        """Add one class to a level."""
+        """Add one class to a level.
+
+        Examples
+        --------
+        >>> ws.levels.add_class("labels", "nucleus").value
+        3
+        >>> [one.name for one in ws.levels["labels"].classes]
+        ['cell', 'background', 'nucleus']
+        """
         classes = as_classes([*self[level].classes, new])
         self._replace(level, classes=classes)
         return classes[-1]
 
     def change_class(self, level: str, given: int | str, **changes: Any) -> LabelClass:
-        """Change name, color, shortcut, visible, locked or background of a class; its value stays for good."""
+        """Change name, color, shortcut, visible, locked or background of a class; its value stays for good.
+
+        Examples
+        --------
+        >>> changed = ws.levels.change_class("labels", "background", name="matrix", locked=True)
+        >>> changed.value, changed.name, changed.locked
+        (2, 'matrix', True)
+        """
         changing = self[level]
         old = changing.class_of(given)
         if "value" in changes:

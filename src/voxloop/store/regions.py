@@ -20,6 +20,17 @@ class Regions(Named[NamedRegion]):
 
     Of each image one may be active: painting, the overlay, suggestions, trainings, predictions and objects then stay
     inside of it, in every panel and in Python, until it is so no more. Written down in ``workspace.json``.
+
+    Examples
+    --------
+    >>> region = ws.regions.add("middle", (slice(2, 4), slice(10, 50), slice(10, 50)))
+    >>> ws.regions["middle"].box
+    Box(start=(2, 10, 10), stop=(4, 50, 50))
+    >>> ws.labels().read("middle").shape
+    (2, 40, 40)
+    >>> active = ws.regions.activate("middle")
+    >>> ws.regions.active().name
+    'middle'
     """
 
     def __init__(self, store: Keeper, images: Images) -> None:

@@ -24,6 +24,14 @@ class Sets(Named[TrainingSet]):
 
     A row names an image, a level and a region. The box of a region is written down with the row, so a version means
     the same voxels for good, whatever becomes of the region's name.
+
+    Examples
+    --------
+    >>> training = ws.sets.add("training", [("stack", "labels", (slice(0, 4),))])
+    >>> training.name, training.version, len(training.rows)
+    ('training', 1, 1)
+    >>> ws.sets.edit("training", ["stack"]).version
+    2
     """
 
     def __init__(self, store: Keeper, images: Images, levels: Levels, regions: Regions) -> None:

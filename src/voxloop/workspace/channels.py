@@ -35,6 +35,14 @@ class Channels(Named["DataArray"]):
     """Mapping of lazy channels (z, y, x) float32 by name, on the only image; :meth:`open` for one of several.
 
     ``ws.channels["smooth"]`` computes what is sliced. A channel is a recipe: it holds for every image of the workspace.
+
+    Examples
+    --------
+    >>> ws.channels.add("smooth", "gaussian", sigma_um=0.02).shape
+    (6, 64, 64)
+    >>> channel = ws.channels.add("walls", "gradient", source="smooth")
+    >>> ws.channels.names
+    ['smooth', 'walls']
     """
 
     def __init__(self, project: Project) -> None:
@@ -166,7 +174,16 @@ class Channels(Named["DataArray"]):
         return True
 
     def save(self, path: str | Path, names: Sequence[str] | None = None) -> Path:
-        """Write channels and all that they are made of as JSON, for the next volume. None: all."""
+        """Write channels and all that they are made of as JSON, for the next volume. None: all.
+
+        Examples
+        --------
+        >>> channel = ws.channels.add("smooth", "gaussian", sigma_um=0.02)
+        >>> path = ws.channels.save("filters.json")
+        >>> ws.channels.remove("smooth")
+        >>> ws.channels.load(path)
+        ['smooth']
+        """
         target = path_of(path, error=ConfigError)
         if target.suffix.lower() != ".json":
             raise ConfigError(f"{target.name!r} must end in .json")

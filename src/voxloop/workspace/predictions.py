@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 class Predictions(Mapping[str, "Prediction"]):
-    """The predictions of a workspace by name, oldest first; opening one computes nothing."""
+    """The predictions of a workspace by name, oldest first; opening one computes nothing.
+
+    Examples
+    --------
+    >>> list(ws.predictions), ws.predictions["predict-1"].done
+    (['predict-1'], 1.0)
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout

@@ -33,6 +33,12 @@ class Reuse:
     """The sources of a workspace: ``ws.reuse.add("../first")``, ``ws.predict(ws.reuse.models["first: shallow-1"])``.
 
     Names are those of the source and of what lies in it, ``"first: shallow-1"``.
+
+    Examples
+    --------
+    >>> path = film.reuse.add(ws.path)
+    >>> sorted(film.reuse.models)
+    ['cells: shallow-1']
     """
 
     def __init__(self, project: Project) -> None:

@@ -24,6 +24,12 @@ class ImageSupervoxels:
     Settings are those of :class:`voxloop.config.supervoxels.SupervoxelConfig`: ``size`` in voxels of the finest
     in-plane axis or ``size_um``, ``compactness``, ``channel`` (of the image by number, of the workspace by name),
     ``dimensions`` ("auto", "2d", "3d").
+
+    Examples
+    --------
+    >>> pieces = ws.supervoxels(size=12)
+    >>> pieces.shape, int(pieces.max()) > 10
+    ((6, 64, 64), True)
     """
 
     def __init__(self, project: Project) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxloop.errors import LabelError, WorkspaceError, nearest, unknown
+from voxloop.errors import LabelError, WorkspaceError, unknown
 from voxloop.geometry import Box
 from voxloop.given import flag, path_of, shown
 from voxloop.store.catalogue import facts
@@ -18,6 +18,7 @@ from voxloop.store.catalogue.entry import NOTHING, STATUSES, ItemEntry, checked
 from voxloop.store.catalogue.grouping import fits, group_of
 from voxloop.store.catalogue.items import Items, frames_of, images_of, tiles_of
 from voxloop.store.catalogue.log import Group, ItemLog
+from voxloop.store.catalogue.meant import places_of
 from voxloop.store.catalogue.places import inherited
 from voxloop.store.catalogue.set_rows import rows_of, with_rows, without_rows
 from voxloop.store.catalogue.sheet import read_sheet, save_table, table_of
@@ -37,6 +38,16 @@ class Catalogue:
     Verbs take items by name, several, or ``"*"`` for all: an image is called by its name, a frame ``"movie/12"``, a
     tile ``"slide/0:512,512:1024"`` (rows, columns). What is said is on disk when a verb returns; :meth:`undo` takes it
     back, also after the workspace was opened again.
+
+    Examples
+    --------
+    >>> frames = film.catalogue("frames")
+    >>> frames.set(["film/0", "film/1"], status="done", assignee="Ada")
+    2
+    >>> frames.find(assignee="Ada"), frames.words
+    (['film/0', 'film/1'], '2 of 4 done')
+    >>> frames.undo()
+    True
     """
 
     def __init__(self, store: Store, tiles: Tiles, name: str) -> None:
@@ -372,27 +383,7 @@ class Catalogue:
     def _places(self, items: object) -> list[int]:
         """Where the items that are meant stand. Raises LabelError, naming what is not there."""
         self._look()
-        if isinstance(items, np.ndarray):
-            items = items.ravel().tolist()
-        if isinstance(items, str):
-            items = range(len(self._items)) if items == "*" and "*" not in self._items.places else [items]
-            if isinstance(items, range):
-                return list(items)
-        if isinstance(items, Mapping | bytes) or not isinstance(items, Iterable):
-            raise LabelError(f"items={shown(items)}: give a name, several names, or '*' for all")
-        places = self._items.places
-        given = [one if isinstance(one, str) else shown(one) for one in items]
-        missing = [name for name in given if name not in places]
-        if missing:
-            close = nearest(missing[0][:200], self._items.names[:10_000])
-            hint = f"; did you mean {close!r}?" if close else ""
-            raise LabelError(
-                f"{len(missing):,} of {len(given):,} items are not in {self.name!r}: "
-                f"{', '.join(repr(one[:80]) for one in missing[:3])}{hint}"
-            )
-        if not given:
-            raise LabelError("an empty list names no item")
-        return list(dict.fromkeys(places[name] for name in given))
+        return places_of(self._items, items, self.name)
 
     def __repr__(self) -> str:
         return f"<Catalogue {self.name!r}: {self.words}>"

@@ -20,6 +20,14 @@ class Tiles(Named[TileGrid]):
     """Mapping of :class:`TileGrid` by name; ``ws.catalogue(name)`` is the list of its tiles.
 
     What was said of tiles stays with the place that it was said of: a grid of another size takes over what fits.
+
+    Examples
+    --------
+    >>> grid = ws.tiles.add("tiles", "stack", size=32)
+    >>> print(ws.tiles.words("tiles"))
+    4 tiles of 1 image
+    >>> ws.catalogue("tiles").names[:2]
+    ['stack/0:32,0:32', 'stack/0:32,32:64']
     """
 
     def __init__(self, store: Keeper, images: Images) -> None:
