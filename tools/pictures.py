@@ -1,6 +1,7 @@
 """Take the pictures of panels that the site shows: a real JupyterLab, one workspace once round the loop.
 
-``python tools/pictures.py docs/img`` writes one WebP of each step, 1280 pixels wide, below 150 kB each.
+``python tools/pictures.py docs/img`` writes one WebP of each step, 1280 pixels wide, below 150 kB each; with names
+behind it (``Label People``) only those.
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ ws.channels.add("smooth", "gaussian", sigma_um=0.016)
 ws.levels.add("spots", kind="points", classes=["vesicle"])
 for number, place in enumerate([(60, 70), (90, 140), (150, 60), (170, 190)]):
     ws.points("spots").add(None, {{"point": (8, *place)}})
+ws.tiles.add("tiles", size=64)
+tiles = ws.catalogue("tiles")
+tiles.set(tiles.names[:9], status="done", assignee="Ann")
+tiles.set(tiles.names[9:14], status="in progress", assignee="Bob")
+tiles.set(tiles.names[2:4], quality="bad", note="torn")
+vl.author("Ann")
+ws.labels().paint(index=8, points=[(40, 40), (60, 70)], radius=3, value="mitochondria")
+vl.author(None)
 bench = vl.Workbench(ws)
 bench
 """
@@ -36,7 +45,11 @@ run.result
 ws.predict(run).result
 ws.objects("predict-1", of="mitochondria", min_size=0.0005).result.count
 """
-STEPS = ("Label", "Train", "Predict", "Review", "Objects", "Channels", "Points", "Volume")
+VIEW3D = """
+view = vl.View3D(ws, layers=["objects-1"], height=560)
+view
+"""
+STEPS = ("Label", "Train", "Predict", "Review", "Objects", "Channels", "Points", "Pictures", "Volume")
 
 
 def helper() -> Any:
@@ -61,7 +74,7 @@ def keep(page: bytes, path: Path) -> None:
     path.write_bytes(out.getvalue())
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, wanted: tuple[str, ...]) -> None:
     from playwright.sync_api import sync_playwright
 
     from voxloop.lab import extensions
@@ -73,12 +86,19 @@ def main(folder: Path) -> None:
         server = driver.LabServer(Path(scratch) / "lab", (), extensions())
         lab = driver.Lab(server, browser, Path(scratch), size=SIZE)
         try:
-            lab.notebook(SETUP.format(folder=str(Path(scratch) / "ws")), WORK)
+            lab.notebook(SETUP.format(folder=str(Path(scratch) / "ws")), WORK, VIEW3D)
             lab.run(0, timeout=180)
             lab.run(1, timeout=400)
             lab.page.set_default_timeout(60_000)
             bench = lab.output(0)
-            for step in STEPS:
+            if "People" in wanted:
+                bench.locator(".vx-steps").get_by_role("tab", name="Label").click()
+                bench.get_by_role("button", name="People").click()
+                bench.locator("select[aria-label=Layer], .vx-group-body select").last.select_option("Ann")
+                lab.page.wait_for_timeout(6000)
+                bench.get_by_role("button", name="People").scroll_into_view_if_needed()
+                keep(bench.screenshot(animations="disabled"), folder / "people.webp")
+            for step in [one for one in STEPS if one in wanted]:
                 bench.locator(".vx-steps").get_by_role("tab", name=step).click()
                 if step == "Volume":
                     bench.get_by_role("button", name="Samples").click()
@@ -89,6 +109,13 @@ def main(folder: Path) -> None:
                     bench.locator(".vx-train-runs .vx-rows-line", has_text="shallow-1").click()
                     lab.page.wait_for_timeout(4000)
                     keep(bench.screenshot(animations="disabled"), folder / "monitor.webp")
+            if "View3D" in wanted:
+                lab.run(2)
+                lab.until("view.scene.surfaces and not view._words.value", timeout=90)
+                view = lab.output(2)
+                view.scroll_into_view_if_needed()
+                lab.page.wait_for_timeout(6000)
+                keep(view.screenshot(animations="disabled"), folder / "view3d.webp")
         finally:
             lab.close()
             server.close()
@@ -96,4 +123,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), tuple(sys.argv[2:]) or (*STEPS, "People", "View3D"))

@@ -128,6 +128,9 @@ def test_every_message_is_listed_once() -> None:
     ids = re.findall(r'<a id="([^"]+)"', page)
     assert len(ids) == len(set(ids)) == len(sources.messages()) > 1000
     assert "write NAME=VALUE" in page
+    for words, place in reference.ANSWERED.items():
+        assert [one for one in sources.messages() if re.search(words, one.words)], words
+        assert f"../troubleshooting.md#{place}" in page
 
 
 def test_what_a_page_names_of_the_api_exists() -> None:

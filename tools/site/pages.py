@@ -22,8 +22,8 @@ NAVIGATION: dict[str, list[str]] = {
     ],
     "Panels": [
         *("panels/index.md", "panels/workbench.md", "panels/volume.md", "panels/channels.md", "panels/label.md"),
-        *("panels/points.md", "panels/train.md", "panels/monitor.md", "panels/predict.md", "panels/review.md"),
-        "panels/objects.md",
+        *("panels/people.md", "panels/points.md", "panels/pictures.md", "panels/train.md", "panels/monitor.md"),
+        *("panels/predict.md", "panels/review.md", "panels/objects.md", "panels/view3d.md"),
     ],
     "Coming from": ["coming-from.md", "coming-from-others.md"],
     "Reference": [

@@ -72,6 +72,27 @@ _ROOMS = {
 }
 
 
+#: words of messages -> the place in Troubleshooting that answers them at length
+ANSWERED = {
+    r"needs matplotlib|pip install 'voxloop\[(?!lab)": "missing-package",
+    r"JupyterLab is not installed": "no-jupyterlab",
+    r"has no GPU|could not start on the GPU": "no-cuda",
+    r"cannot be fetched": "no-network",
+    r"holds no pictures|^… cannot be opened": "cannot-open",
+    r"timepoint=": "time-and-z",
+    r"another picture than|were moved": "moved",
+    r"read-only": "read-only",
+    r"zero=…|say what they mean": "zero",
+    r"the mask has shape|its mask …; they must": "mask-size",
+    r"is locked; unlock it or choose": "nothing-painted",
+    r"only one class|nothing is labelled": "no-strokes",
+    r"not enough memory": "memory",
+    r"the loss was no number": "nan",
+    r"is busy with": "queued",
+    r"no run to resume": "interrupted",
+}
+
+
 def python_pages() -> dict[str, str]:
     """Path -> page of the Python reference."""
     names = public_names()
@@ -293,6 +314,11 @@ def messages_page() -> str:
         "In Python each is an exception of the family named above it; all are `vl.VoxloopError`. A panel shows the",
         "sentence, the command line prints it and ends with exit code 2.",
         "",
+        '<input id="vx-message" type="search" placeholder="Paste the message you got" '
+        'aria-label="Paste the message you got">',
+        '<p id="vx-message-found" aria-live="polite"></p>',
+        '<script src="../assets/messages.js" defer></script>',
+        "",
     ]
     seen: set[str] = set()
     for error, about in error_words().items():
@@ -315,7 +341,9 @@ def _message(message: Message, seen: set[str]) -> str:
         anchor = f"{slug}-{number}"
         number += 1
     seen.add(anchor)
-    return f'- <a id="{anchor}"></a>{_plain(message.words)}'
+    help_ = next((place for words, place in ANSWERED.items() if re.search(words, message.words)), None)
+    there = f" → [what to do](../troubleshooting.md#{help_})" if help_ else ""
+    return f'- <a id="{anchor}"></a>{_plain(message.words)}{there}'
 
 
 def _plain(text: str) -> str:
