@@ -42,6 +42,10 @@ class Classroom(Panel):
     ------
     WorkspaceError
         There is no such folder.
+
+    Examples
+    --------
+    >>> panel = vl.Classroom(ws.path.parent)
     """
 
     @on_ui
