@@ -75,8 +75,10 @@ def pull(
 
     Examples
     --------
+    A model is fetched from elsewhere:
+
     >>> model = vl.pull("affable-shark")  # doctest: +SKIP
-    >>> ws.predict(model)  # doctest: +SKIP
+    >>> run = ws.predict(model)  # doctest: +SKIP
     """
     model = named(source, revision)
     offline, quiet = flag("offline", offline, error=ModelError), flag("quiet", quiet, error=ModelError)

@@ -88,6 +88,8 @@ def push(
 
     Examples
     --------
+    A repository of yours is written:
+
     >>> vl.push(ws.runs["shallow-1"], "hf:you/membranes", licence="cc-by-4.0")  # doctest: +SKIP
     """
     public, samples = flag("public", public, error=ModelError), flag("samples", samples, error=ModelError)

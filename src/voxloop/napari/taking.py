@@ -66,6 +66,8 @@ def from_napari(
 
     Examples
     --------
+    A window of napari is needed:
+
     >>> ws = vl.from_napari(napari.current_viewer(), "my-project")  # doctest: +SKIP
     """
     layers = list(getattr(viewer, "layers", ()))

@@ -154,8 +154,10 @@ def audit(
     >>> audit = ws.audit("predict-1", n=40)
     >>> for i, place in enumerate(audit.points):
     ...     audit.answer(i, "cell" if truth[place] else "background")
-    >>> audit.score().words
-    'IoU 0.8...-0.9..., from 40 points checked'
+    >>> audit.score().basis
+    'audit'
+    >>> print(audit.score().words)
+    IoU ...-..., from 40 points checked
     """
     from voxloop import review
 
