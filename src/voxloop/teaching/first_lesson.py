@@ -125,7 +125,7 @@ def _believe(shop: Workshop, answer: Any) -> Reply:
     if not isinstance(answer, list | tuple) or len(answer) != 2:
         raise WorkspaceError("the answer is to be two numbers, (low, high)")
     low, high = sorted(map(_number, answer))
-    if high - low > _WIDEST:
+    if high - low > _WIDEST + 1e-9:
         return Reply(right=False, words=f"from {low:g} to {high:g} holds nearly everything; {_WIDEST:g} is the widest.")
     iou = _judged(shop, shop.ws.predictions[name]).iou
     if low <= iou <= high:
@@ -156,10 +156,10 @@ def _measure(shop: Workshop, answer: Any) -> Reply:
     given = _number(answer)
     share = float((shop.truth == _MITO).mean()) * 100
     if abs(given - share) <= _SHARE_OFF * share:
-        return Reply(right=True, words=f"the truth is {share:.1f} %: {given / share - 1:+.0%} off.")
+        return Reply(right=True, words=f"the truth is {share:.1f} %; yours is {given / share - 1:+.0%} off.")
     if math.isclose(given, share / 100, rel_tol=_SHARE_OFF):
-        return Reply(right=False, words=f"{given:g} is a share; per cent are asked for.")
-    return Reply(right=False, words=f"{given:g} % is {'too much' if given > share else 'too little'}.")
+        return Reply(right=False, words=f"{given:.3g} is a share; per cent are asked for.")
+    return Reply(right=False, words=f"{given:.3g} % is {'too much' if given > share else 'too little'}.")
 
 
 EXERCISES = (
