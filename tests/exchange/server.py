@@ -28,7 +28,8 @@ class Repository:
 
 
 class Server(ThreadingHTTPServer):
-    """``files`` by path, ``faults`` by path (a status, ``"cut"``, ``"slow"``, ``"lie"``), ``repositories`` by name."""
+    """``files`` by path, ``faults`` by path (a status, ``"cut"``, ``"slow"``, ``"lie"``), ``repositories`` by name;
+    ``known_at``: paths to which somebody said who they are."""
 
     daemon_threads = True
 
@@ -39,6 +40,7 @@ class Server(ThreadingHTTPServer):
         self.repositories: dict[str, Repository] = {}
         self.asked: list[str] = []
         self.tokens: list[str] = []
+        self.known_at: set[str] = set()
         self.stored: dict[str, bytes] = {}
         self.ended = threading.Event()
 
@@ -62,6 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append(path)
         if token := self.headers.get("Authorization"):
             self.server.tokens.append(token)
+            self.server.known_at.add(path)
         fault = self.server.faults.get(path)
         if isinstance(fault, int):
             return self._say(fault, b"{}")

@@ -225,6 +225,15 @@ def test_a_model_goes_to_the_hub_and_comes_back_the_same(
     server.faults["/me/discs/resolve/" + repository.commit + "/perceptron.npz"] = "lie"
     with pytest.raises(ModelError, match="not the file that was announced"):
         vl.pull("hf:me/discs", quiet=True)
+    # large files lie elsewhere, where nobody must learn who asks
+    server.files["/cdn/perceptron.npz"] = repository.files["perceptron.npz"]
+    elsewhere = server.address.replace("127.0.0.1", "localhost") + "/cdn/perceptron.npz"
+    repository.files["spec.json"] = repository.files["spec.json"].replace(b"dusk", b"disc")
+    server.faults["/me/discs/resolve/" + repository.commit + "/perceptron.npz"] = elsewhere
+    vl.pull("hf:me/discs", quiet=True)
+    assert "/cdn/perceptron.npz" in server.asked
+    assert server.known_at
+    assert "/cdn/perceptron.npz" not in server.known_at
     server.repositories["me/other"] = Repository({"model.safetensors": b"1", "config.json": b"{}"})
     with pytest.raises(ModelError, match="neither spec"):
         vl.pull("me/other", quiet=True)

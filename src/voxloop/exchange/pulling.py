@@ -248,6 +248,8 @@ def _from_file(path: Path, new: Path, wanted: Digest | None, teller: Teller, abo
                 shutil.copyfile(path / name, new / name)
         if (new / "spec.json").exists():
             return Pulled(path=new, kind="model folder", title=path.name, **about)
+        if not any((path / name).is_file() for name in _DESCRIPTIONS[:2]) and not list(path.glob("*.zip")):
+            raise ModelError(f"{path} holds neither spec.json of voxloop nor rdf.yaml of bioimage.io: no model")
         path = described(path)
     check_digest(path, wanted, str(path))
     if path.suffix == ".zip":
