@@ -110,6 +110,7 @@ def test_an_unknown_package_is_named_as_it_is() -> None:
 def test_a_tutorial_is_copied_once_and_kept(tmp_path: Path) -> None:
     names = list(lab.tutorials())
     assert "01-quickstart" in names
+    assert names[-1] == "lesson"
     path = lab.take_tutorial("01", tmp_path)
     assert nbformat.read(path, 4).cells[0].source.startswith("# Quickstart")
     path.write_text("mine")

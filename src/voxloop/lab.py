@@ -39,8 +39,9 @@ def serve(notebook: Path | None, *, port: int | None = None, browser: bool = Tru
 def tutorials() -> dict[str, Path]:
     """The notebooks that come along, by name: in the package, or beside it in a checkout."""
     here = Path(__file__).parent
-    folder = next((one for one in (here / "notebooks", here.parents[1] / "notebooks") if one.is_dir()), here)
-    return {path.stem: path for path in sorted(folder.glob("[0-9]*.ipynb"))}
+    root = here if (here / "notebooks").is_dir() else here.parents[1]
+    found = [path for part in ("notebooks/[0-9]*.ipynb", "workshop/*.ipynb") for path in sorted(root.glob(part))]
+    return {path.stem: path for path in found}
 
 
 def take_tutorial(name: str, folder: Path) -> Path:
