@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -140,6 +141,8 @@ def test_sinks_that_are_not_there_are_said_and_their_numbers_are_those_of_the_lo
     package("mlflow.tracking", MlflowClient=Client)
     package("wandb", init=lambda **_: SimpleNamespace(log=log, finish=lambda: logged.append("finished")))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "")
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE")
 
     def train(context):
         context.emit("step", iteration=1, loss=0.5, lr=1e-3)
@@ -155,6 +158,16 @@ def test_sinks_that_are_not_there_are_said_and_their_numbers_are_those_of_the_lo
     assert logged == [1, "finished"]  # asked no more after it failed
     assert [event["text"] for event in run.history.warnings] == ["wandb gets no further numbers of this run: no room"]
     assert written == [("step/loss", 1, 0.5), ("step/lr", 1, 1e-3), ("val/iou/mito", 1, 0.75), "closed"]
+    assert os.environ["MLFLOW_ALLOW_FILE_STORE"] == "true"  # else releases from 3 on refuse to write into a folder
+
+    def refuse(**_):
+        raise OSError("not today")
+
+    package("wandb", init=refuse)
+    run = Runs(tmp_path).create("s", "voxloop.deep.learner:train", {"sinks": ["wandb", "mlflow"]})
+    assert runner.run(run.path) == "finished"
+    assert [event["text"] for event in run.history.warnings] == ["wandb gets no numbers of this run: not today"]
+    assert metrics[-1] == "voxloop/s ended"
 
 
 def test_a_shallow_and_a_deep_run_differ_in_what_only_one_has(tmp_path):

@@ -62,10 +62,21 @@ def listening(context: RunContext) -> Iterator[None]:
     """All sinks that a run asks for hear its events. One that fails is said and left out: the run goes on."""
     with contextlib.ExitStack() as stack:
         for name in wanted(context.settings):
-            sink = _open(name, context.path / name)
-            stack.callback(sink.close)
+            try:
+                sink = _open(name, context.path / name)
+            except Exception as error:
+                context.emit("warning", text=f"{name} gets no numbers of this run: {error}")
+                continue
+            stack.callback(_close, name, sink, context)
             context.listen(_Careful(name, sink, context))
         yield
+
+
+def _close(name: str, sink: Sink, context: RunContext) -> None:
+    try:
+        sink.close()
+    except Exception as error:
+        context.emit("warning", text=f"{name} could not be closed: {error}")
 
 
 def numbers(event: Event) -> list[tuple[str, float]]:
@@ -108,9 +119,12 @@ class MLflow:
     """A run of MLflow, on the server that ``MLFLOW_TRACKING_URI`` names, else in a folder of the run."""
 
     def __init__(self, folder: Path) -> None:
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        if not server:
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # its newer releases want to be told
         from mlflow.tracking import MlflowClient
 
-        self._client: Any = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or folder.as_uri())
+        self._client: Any = MlflowClient(server or folder.as_uri())
         known = self._client.get_experiment_by_name("voxloop")
         experiment = known.experiment_id if known else self._client.create_experiment("voxloop")
         self._run = self._client.create_run(experiment, run_name=folder.parent.name).info.run_id

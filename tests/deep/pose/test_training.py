@@ -160,6 +160,28 @@ def test_a_loss_that_is_no_number_never_reaches_a_checkpoint(begin: Any, monkeyp
     assert all(torch.isfinite(value).all() for value in weights(context).values() if value.is_floating_point())
 
 
+def test_memory_that_does_not_suffice_for_the_look_at_held_out_pictures_halves_the_batch(
+    begin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from voxloop.deep.pose.training import PlaceSubject
+
+    judge, failed = PlaceSubject.judge, []
+
+    def scarce(self: PlaceSubject, networks: Any) -> Any:
+        if not failed:
+            failed.append(1)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return judge(self, networks)
+
+    monkeypatch.setattr(PlaceSubject, "judge", scarce)
+    picture, instances = film()
+    config = PoseConfig(pipeline="single", **{**TINY, "batch_size": 4, "epochs": 1})
+    context = begin(config, picture, instances, **SKELETON)
+    assert train_pose(context) == "finished"
+    assert "batch_size 2 and accumulation 2" in context.of("warning")[0]["text"]
+    assert all(event["val"] for event in context.of("epoch"))
+
+
 def test_points_in_a_volume(begin: Any) -> None:
     rng = np.random.default_rng(0)
     places = rng.uniform([2, 5, 5], [10, 43, 43], (14, 3))

@@ -16,11 +16,12 @@ from voxloop.config.pictures import PictureConfig
 from voxloop.deep.networks.device import autocast, lay_out, move_network, resolve_device, resolve_precision
 from voxloop.deep.pose import judging
 from voxloop.deep.pose.classifier import PictureModel, build_classifier, load, picture_spec, shown_picture
-from voxloop.deep.pose.loop import SavedTraining
 from voxloop.deep.pose.pictures import AlbumPicture, Reader, nothing, statistics
 from voxloop.deep.pose.scores import PlaceScores
 from voxloop.deep.pose.variation import varied_view, vary_grays
 from voxloop.deep.training.model_folder import write_model
+from voxloop.deep.training.saved import SavedTraining
+from voxloop.deep.transfer import runtime, sent
 from voxloop.errors import LabelError, ModelError
 from voxloop.geometry import Box
 from voxloop.model import ClassInfo
@@ -42,7 +43,7 @@ class PictureSubject:
         self._context, self._config = context, config
         self._shown = 0  # the last epoch of which samples were drawn
         self.device = resolve_device(config.device)
-        self._precision = resolve_precision(config.precision, self.device)
+        self.precision = resolve_precision(config.precision, self.device)
         pictures, truth, self._classes, self._channels = open_pictures(context.workspace, context.config)
         judges = int(context.config.get("tiles", {}).get("judges", 0))  # of a validation set, the last ones
         held = (
@@ -112,11 +113,12 @@ class PictureSubject:
             view = varied_view(self._config, rng, (side, side), middle, (scale, scale))
             pixels.append(vary_grays(self._config, rng, shown_picture(picture, self._reader, view, side)))
             truth.append(value)
-        return torch.stack(pixels), torch.tensor(truth)
+        cut = torch.stack(pixels), torch.tensor(truth)
+        return cut if runtime(self.device) is None else (cut[0].pin_memory(), cut[1].pin_memory())
 
     def loss(self, cut: tuple[Tensor, Tensor]) -> Tensor:
-        pixels, truth = (part.to(self.device) for part in cut)
-        with autocast(self.device, self._precision):
+        pixels, truth = (sent(part, self.device) for part in cut)
+        with autocast(self.device, self.precision):
             logits = self.networks["classifier"](lay_out(pixels))
         return F.cross_entropy(logits.float(), truth, label_smoothing=self._config.label_smoothing)
 
@@ -204,7 +206,7 @@ class PictureSubject:
         for first in range(0, len(self._held), _AT_ONCE):
             part = self._held[first : first + _AT_ONCE]
             pixels = torch.stack([shown_picture(one, self._reader, None, side) for one in part])
-            with autocast(self.device, self._precision):
+            with autocast(self.device, self.precision):
                 out.append(networks["classifier"](lay_out(pixels.to(self.device))).float().cpu())
         return torch.cat(out)
 

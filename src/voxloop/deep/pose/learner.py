@@ -7,8 +7,9 @@ from voxloop.config.pictures import PictureConfig
 from voxloop.config.places import LoopSettings
 from voxloop.config.pose import PoseConfig
 from voxloop.deep.pose.classifying import PictureSubject
-from voxloop.deep.pose.loop import PictureLoop, SavedTraining, Subject
+from voxloop.deep.pose.loop import PictureLoop, Subject
 from voxloop.deep.pose.training import PlaceSubject
+from voxloop.deep.training.saved import SavedTraining
 from voxloop.runs.context import TaskContext
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from voxloop.deep.pose.maps import affinity_fields, confidence_maps, extent_maps
 from voxloop.deep.pose.pictures import AlbumPicture, Placed, Reader
 from voxloop.deep.pose.plan import PlacePlan, StagePlan
 from voxloop.deep.pose.variation import WindowView, look, plain_view, varied_view, vary_grays
+from voxloop.deep.transfer import sent
 
 #: share of windows of points and boxes that are cut around one of them
 _NEAR = 0.8
@@ -48,8 +49,16 @@ class Lesson:
     alone: bool = False
 
     def to(self, device: torch.device) -> Lesson:
+        """On a device, which copies while it computes where the lesson is :meth:`pinned`."""
+        return self._each(lambda part: sent(part, device))
+
+    def pinned(self) -> Lesson:
+        """In memory from which a GPU can copy while others compute."""
+        return self._each(torch.Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Lesson:
         parts = (self.pixels, self.maps, self.fields, self.extents, self.measured)
-        moved = (None if part is None else part.to(device) for part in parts)
+        moved = (None if part is None else change(part) for part in parts)
         return Lesson(*moved, alone=self.alone)  # type: ignore[arg-type]
 
 

@@ -16,13 +16,14 @@ from voxloop.deep.pose import judging
 from voxloop.deep.pose.finding import Finder, Found
 from voxloop.deep.pose.last_word import last_word
 from voxloop.deep.pose.lessons import Lesson, MapLoss, Teacher
-from voxloop.deep.pose.loop import SavedTraining
 from voxloop.deep.pose.model import build_networks, load, spec_of
 from voxloop.deep.pose.pictures import Reader, open_album, settle_grays
 from voxloop.deep.pose.plan import PlacePlan, plan_of
 from voxloop.deep.pose.scores import PlaceScores
 from voxloop.deep.pose.split import hold_out
 from voxloop.deep.training.model_folder import write_model
+from voxloop.deep.training.saved import SavedTraining
+from voxloop.deep.transfer import runtime
 from voxloop.errors import ConfigError, ModelError
 from voxloop.runs.context import TaskContext
 from voxloop.store.layout import RunPlace
@@ -38,7 +39,7 @@ class PlaceSubject:
         self._context, self._config = context, config
         self._learner = "pose" if isinstance(config, PoseConfig) else "detect"
         self.device = resolve_device(config.device)
-        self._precision = resolve_precision(config.precision, self.device)
+        self.precision = resolve_precision(config.precision, self.device)
         self._album = open_album(context.workspace, {**context.config, "as": self._learner})
         self._learnt, self._held = hold_out(self._album.pictures, config.validation_share, config.seed)
         if saved.state:
@@ -99,13 +100,15 @@ class PlaceSubject:
     # ------------------------------------------------------------------------------------------------ what it teaches
 
     def cut(self, index: int, count: int) -> dict[str, Lesson]:
-        return {name: teacher.lesson(index, count) for name, teacher in self._teachers.items()}
+        lessons = {name: teacher.lesson(index, count) for name, teacher in self._teachers.items()}
+        beside = runtime(self.device) is not None
+        return {name: lesson.pinned() for name, lesson in lessons.items()} if beside else lessons
 
     def loss(self, cut: dict[str, Lesson]) -> Tensor:
         total = torch.zeros((), device=self.device)
         for name, lesson in cut.items():
             there = lesson.to(self.device)
-            with autocast(self.device, self._precision):
+            with autocast(self.device, self.precision):
                 answer = self.networks[name](lay_out(there.pixels))
             total = total + self._criterion(answer, there)
         return total
@@ -115,7 +118,7 @@ class PlaceSubject:
     def judge(self, networks: nn.ModuleDict) -> tuple[PlaceScores, list[Found]]:
         loss = judging.loss_of(networks, self._examples, self._criterion)  # type: ignore[arg-type]
         judged = self._held[:_JUDGED]
-        finder = Finder(self.plan, dict(networks.items()), self._reader, self.device, self._precision)
+        finder = Finder(self.plan, dict(networks.items()), self._reader, self.device, self.precision)
         found = judging.look(finder, self.plan, judged)
         return PlaceScores(loss, judging.measures(found, self.plan, judged, self._tolerance)), found
 
@@ -132,7 +135,7 @@ class PlaceSubject:
         write_model(RunPlace(self._context.path).model, spec, networks)
 
     def last_word(self) -> None:
-        last_word(self._context, self._config, self._held, self._reader, self._tolerance, self.device, self._precision)
+        last_word(self._context, self._config, self._held, self._reader, self._tolerance, self.device, self.precision)
 
     @property
     def _tolerance(self) -> float:

@@ -1,32 +1,25 @@
-"""The weights of a training, and how a step changes them. Knows no epochs, no files and no orders."""
+"""Steps of a network on windows of voxels. Knows no epochs, no files and no orders."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.amp.grad_scaler import GradScaler
 
 from voxloop.deep.begin.material import Material
 from voxloop.deep.data.sampling import Mining
-from voxloop.deep.networks.device import autocast, lay_out, tune
+from voxloop.deep.networks.device import autocast, lay_out
 from voxloop.deep.networks.network import AnyNetwork
-from voxloop.deep.objective.optimisers import clip_gradient, hold_encoder
-from voxloop.deep.objective.optimisers import optimiser as make_optimiser
+from voxloop.deep.objective.optimisers import hold_encoder
 from voxloop.deep.objective.validation import Tally
-from voxloop.deep.training import checkpoint
-from voxloop.deep.training.averaging import WeightAverage
 from voxloop.deep.training.batches import Batches
-from voxloop.deep.training.shortage import within_memory
 from voxloop.deep.training.state import TrainingState
+from voxloop.deep.training.steps import WeightSteps
 from voxloop.deep.training.team import Team
 
-T = TypeVar("T")
 
-
-class Descent:
+class Descent(WeightSteps):
     """A network, its running average, and the optimiser that moves it.
 
     Parameters
@@ -38,13 +31,10 @@ class Descent:
     """
 
     def __init__(self, material: Material, network: AnyNetwork, team: Team, mining: Mining | None) -> None:
+        super().__init__(network, material.config, material.device, material.precision, alone=team.size == 1)
         self._material, self._team, self._mining = material, team, mining
         self.network = network
-        self.kernels = tune(material.device, material.config.precision)
-        self.average = WeightAverage(network, material.config.average_weights)
         self.criterion = material.criterion()
-        self._optimiser = make_optimiser(material.config, network)
-        self._scaler = self._new_scaler()
         self._shared: nn.Module = network  # what is called in its place, in a team
         self.tally = self._new_tally()
 
@@ -62,21 +52,9 @@ class Descent:
         Tensor or None
             The loss; None where memory did not suffice, and nothing is kept.
         """
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate * group.get("share", 1.0)
+        self.begin(rate)
         hold_encoder(self.network, state.epoch < state.held_epochs)
-        self._optimiser.zero_grad(set_to_none=True)
         return self.within_memory(lambda: self._descend(batches, state))
-
-    def apply_gradient(self, step: int) -> bool:
-        """Take the step; False where memory did not suffice, and what the optimiser keeps may be half made."""
-        return self.within_memory(lambda: self._apply(step)) is not None
-
-    def within_memory(self, act: Callable[[], T]) -> T | None:
-        """What ``act`` gives; None where there was not enough memory for it, which is given back."""
-        if self._team.size > 1:
-            return act()
-        return within_memory(act, self._optimiser, self._material.device)
 
     def restart_tally(self) -> None:
         """Count from nothing, at the start of an epoch."""
@@ -84,40 +62,22 @@ class Descent:
 
     def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and state for a checkpoint."""
-        tensors, groups = checkpoint.pack(self.network, self.average.module, self._optimiser)
-        scaler = self._scaler.state_dict() if self._scaler.is_enabled() else None
-        return tensors, {"groups": groups, "tally": self.tally.to_json(), "scaler": scaler}
+        tensors, state = super().pack()
+        return tensors, {**state, "tally": self.tally.to_json()}
 
     def restore(self, tensors: dict[str, Tensor], saved: dict[str, Any]) -> None:
         """Put back what :meth:`pack` gave."""
-        checkpoint.unpack(tensors, saved["groups"], self.network, self.average.module, self._optimiser)
+        super().restore(tensors, saved)
         self.tally.restore(saved["tally"])
-        self._scaler = self._new_scaler()  # one that failed in the middle of a step knows of half a step
-        if saved.get("scaler") and self._scaler.is_enabled():
-            self._scaler.load_state_dict(saved["scaler"])
-
-    def _new_scaler(self) -> GradScaler:
-        """Keeps gradients within what float16 can hold; idle in any other format."""
-        return GradScaler(self._material.device.type, enabled=self._material.precision == torch.float16)
 
     def _new_tally(self) -> Tally:
         return Tally(len(self._material.data.classes), self._material.device)
-
-    def _apply(self, step: int) -> bool:
-        self._scaler.unscale_(self._optimiser)
-        if self._material.config.gradient_clip:
-            clip_gradient(self.network, self._material.config.gradient_clip)
-        self._scaler.step(self._optimiser)
-        self._scaler.update()
-        self.average.update(step)
-        return True
 
     def _descend(self, batches: Batches, state: TrainingState) -> Tensor:
         total = torch.zeros((), device=self._material.device)
         for micro in range(state.accumulation):
             loss = self._loss(batches, state.step * state.accumulation + micro)
-            self._scaler.scale(loss / state.accumulation).backward()
-            total += loss.detach() / state.accumulation
+            total += self.add_gradient(loss, state.accumulation)
         return total
 
     def _loss(self, batches: Batches, index: int) -> Tensor:
