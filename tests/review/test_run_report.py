@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,11 @@ def test_what_the_log_says_is_on_the_page(run: Run) -> None:
     page = report(run, EVENTS)
     for words in ("IoU on 9 held-out voxels in 3 windows", "learning_rate: 1 to 2", "epoch 1", "words"):
         assert words in page
+
+
+def test_of_objects_the_page_tells_how_many_were_found_again(run: Run) -> None:
+    page = report(run, put(EVENTS, (7, "objects"), {"ap50": 0.625, "pq": 0.375}))
+    assert re.search(r"AP@0\.5 of separate objects.*0\.625.*panoptic quality.*0\.375", page, re.DOTALL)
 
 
 def test_blocks_are_named_by_what_they_are_for(run: Run) -> None:

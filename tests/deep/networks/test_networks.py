@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,24 @@ def test_encoder_weights_that_cannot_be_had(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(3)}, other)
     with pytest.raises(ConfigError, match="another encoder"[:7]):
         build(config(), str(other))
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "tu-resnet18"])
+def test_weights_are_not_asked_for_again_and_again_where_there_is_no_network(
+    encoder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from voxloop.deep.networks import downloads
+
+    asked: list[object] = []
+
+    def away(address: tuple[str, int], **_: object) -> socket.socket:
+        asked.append(address)
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "create_connection", away)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **_: away(given))
+    monkeypatch.setattr(downloads, "getproxies", dict)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"could not be downloaded.*local \.safetensors file"):
+        build(config(encoder=encoder), "imagenet")
+    assert asked == [("huggingface.co", 443)]

@@ -48,6 +48,10 @@ def test_batch_without_labels_gives_zero_and_no_nan(terms: dict[str, float]) -> 
     value = loss(logits, torch.zeros(1, 5, 5, dtype=torch.uint8))
     value.backward()
     assert value == 0
+    empty = torch.randn(0, 2, 5, 5, requires_grad=True)  # where all windows of a batch have pseudo-labels
+    nothing = loss(empty, torch.zeros(0, 5, 5, dtype=torch.uint8))
+    nothing.backward()
+    assert nothing == 0
     assert (logits.grad == 0).all()
 
 

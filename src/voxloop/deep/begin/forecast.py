@@ -97,7 +97,8 @@ def notes_on(estimate: Forecast, config: DeepConfig) -> list[Note]:
 def forecast_of(material: Material) -> Forecast:
     """Memory from shapes alone; time from real steps, only where they fit."""
     config = material.config
-    network = material.network()
+    # time and memory are those of any weights: none are downloaded to tell them
+    network = material.network(weights=config.encoder_weights != "imagenet")
     available = free_memory(material.device)
     needed = memory_of(network, config, material.window)(config.batch_size)
     advice = advise(network, config, material.window, available)

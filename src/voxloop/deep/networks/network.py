@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxloop.config.network import DEEPEST, VOLUMETRIC
+from voxloop.deep.networks.downloads import soon
 from voxloop.deep.networks.imagenet import OFFLINE_ENCODER, installed_weights
 from voxloop.errors import ConfigError, ModelError, nearest
 from voxloop.geometry import Shape
@@ -176,7 +178,8 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwo
         encoder_weights = encoder_weights if installed is None else str(installed)
     online = encoder_weights if encoder_weights == "imagenet" else None
     try:
-        core = smp.create_model(**{**smp_arguments(config), "encoder_weights": online})
+        with soon() if online else nullcontext():
+            core = smp.create_model(**{**smp_arguments(config), "encoder_weights": online})
     except Exception as error:  # smp, timm and the hub raise whatever comes to hand
         raise _explain(config, encoder_weights, error) from error
     if config.architecture == "FPN" and 0 in core.encoder.out_channels[-4:]:
@@ -204,7 +207,8 @@ def build_encoder(name: str, channels: int, depth: int, weights: str | None) -> 
     local = str(installed_weights(name) or "") if weights == "imagenet" else weights
     online = "imagenet" if weights == "imagenet" and not local else None
     try:
-        encoder: nn.Module = smp.encoders.get_encoder(name, in_channels=channels, depth=depth, weights=online)
+        with soon() if online else nullcontext():
+            encoder: nn.Module = smp.encoders.get_encoder(name, in_channels=channels, depth=depth, weights=online)
     except Exception as error:  # smp, timm and the hub raise whatever comes to hand
         raise _explain(described, weights, error) from error
     if local:
