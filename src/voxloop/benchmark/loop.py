@@ -135,8 +135,10 @@ class Experiment:
         answer: LearnerAnswer = learner(ws, stack, self.seed)
         spent = time.monotonic() - began
         labels = ws.labels()
-        unseen = evaluate(answer.prediction, stack.truth, exclude=labels)
-        whole = evaluate(answer.prediction, stack.truth)
+        # a class that nobody has painted yet is one that the model has wrong
+        every = labels.level.classes
+        unseen = evaluate(answer.prediction, stack.truth, exclude=labels, classes=every)
+        whole = evaluate(answer.prediction, stack.truth, classes=every)
         names = unseen.foreground
         row = self._facts | {
             "iou": round(unseen.iou, 4),
