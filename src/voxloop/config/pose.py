@@ -56,7 +56,7 @@ class PoseConfig(PlaceSettings):
     input_scale: float | str = setting(
         "auto",
         "size at which nodes are looked for; kept in the model; auto: full, or less where an animal with room to turn "
-        "would fill more than 96 pixels",
+        "would fill more than 128 pixels",
         group="Maps",
         unit="times",
     )

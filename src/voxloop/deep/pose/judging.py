@@ -85,12 +85,15 @@ def candidates() -> np.ndarray:
 
 
 def best_threshold(counted: Sequence[PictureCount]) -> float:
-    """Where F1 over all pictures is best; of those that are all but as good, the one that counts most nearly right."""
+    """Where F1 over all pictures is best; of those that are all but as good, the one that counts most nearly right.
+
+    Counts are compared picture by picture: what is made up in one does not make up for what is missed in another.
+    """
     total = np.asarray(sum(one.counts for one in counted))
     scores = np.nan_to_num(np.array([f_score(*row) for row in total.tolist()]), nan=0.0)
     best = np.flatnonzero(scores >= scores.max() - _AS_GOOD)
-    away = np.abs(total[best, 1] - total[best, 2])  # made up against missed
-    nearest = best[away == away.min()]
+    away = np.mean([np.abs(one.counts[best, 1] - one.counts[best, 2]) / max(1, one.true) for one in counted], axis=0)
+    nearest = best[away <= away.min() + 1e-9]
     return float(_CANDIDATES[nearest[len(nearest) // 2]])
 
 

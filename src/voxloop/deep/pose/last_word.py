@@ -18,11 +18,15 @@ from voxloop.deep.training.model_folder import write_model
 from voxloop.runs.context import TaskContext
 from voxloop.store.layout import RunPlace
 
+#: frames on which the threshold of a detector is settled, as far as there are so many
+_SETTLES = 24
+
 
 def last_word(
     context: TaskContext,
     config: PlaceSettings,
     held: Sequence[AlbumPicture],
+    learnt: Sequence[AlbumPicture],
     reader: Reader,
     tolerance: float,
     device: torch.device,
@@ -30,15 +34,20 @@ def last_word(
 ) -> None:
     """Settle the threshold of a detector that may choose it, and tell what the kept model reaches.
 
-    The interval is of pictures drawn again and again. The same pictures chose the epoch and the threshold, which
-    flatters both a little; the words say that they were held out, not that they were never looked at.
+    Where few pictures are held out, some that were learned from have a say in the threshold: it is one number, which
+    three pictures settle worse than thirty that the network knows. The interval is of pictures drawn again and again.
+    What was held out chose the epoch and, with others, the threshold, which flatters both a little; the words say that
+    it was held out, not that it was never looked at.
     """
     folder = RunPlace(context.path).model
     kept = load(folder)
     plan, networks = kept.plan, kept.networks(device)
     found = judging.look(Finder(plan, networks, reader, device, precision), plan, held)
     if isinstance(config, DetectConfig) and config.peak_threshold == "auto":
-        plan = replace(plan, threshold=judging.best_threshold(judging.count_points(found, held, tolerance)))
+        counts = judging.count_points(found, held, tolerance)
+        more = _some(learnt, _SETTLES - len(held))
+        also = judging.look(Finder(plan, networks, reader, device, precision), plan, more)
+        plan = replace(plan, threshold=judging.best_threshold(counts + judging.count_points(also, more, tolerance)))
     counted = [[len(picture.places), len(judging.as_told(one, plan))] for one, picture in zip(found, held, strict=True)]
     spec = replace(kept.spec, extra={**kept.spec.extra, "plan": plan.to_json(), "counted": counted})
     write_model(folder, spec, torch.nn.ModuleDict(networks))
@@ -50,6 +59,13 @@ def last_word(
     detail = in_detail(found, plan, held, tolerance, config.seed)
     context.emit("measured", name=name, pictures=len(held), mean=mean, low=low, high=high, measures=told, detail=detail)
     context.emit("log", text=f"on {len(held)} held-out pictures: {name} {_range(mean, low, high)}; {_words(told)}")
+
+
+def _some(pictures: Sequence[AlbumPicture], number: int) -> list[AlbumPicture]:
+    """At most so many, spread over all; none of volumes, in which looking takes as long as many steps of learning."""
+    if number < 1 or not pictures or len(pictures[0].shape) == 3:
+        return []
+    return list(pictures[:: -(-len(pictures) // number)])
 
 
 def _range(mean: float, low: float, high: float) -> str:

@@ -24,7 +24,7 @@ _ANIMAL = 24.0
 #: crops have so much room around the largest animal: pixels, and share
 _ROOM, _MORE = 12, 1.15
 #: of larger crops, pixels, nodes are looked for at a smaller size, but not below a quarter
-_CROP, _SMALLEST = 96, 0.25
+_CROP, _SMALLEST = 128, 0.25
 #: of one animal a frame crops are cut where they are less than this share of it
 _SMALL = 0.4
 #: windows of points and boxes, pixels a side, in frames and in volumes

@@ -135,7 +135,16 @@ class PlaceSubject:
         write_model(RunPlace(self._context.path).model, spec, networks)
 
     def last_word(self) -> None:
-        last_word(self._context, self._config, self._held, self._reader, self._tolerance, self.device, self.precision)
+        last_word(
+            self._context,
+            self._config,
+            self._held,
+            self._learnt,
+            self._reader,
+            self._tolerance,
+            self.device,
+            self.precision,
+        )
 
     @property
     def _tolerance(self) -> float:
