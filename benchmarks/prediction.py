@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -172,12 +174,14 @@ def network_part(title: str, network: Network, shape: tuple[int, int, int], wind
             line("bioimageio.core, ONNX, no halo", picture.size / seconds / 1e6, bare, got - whole, memory, whole)
         except Exception as error:
             print(f"bioimageio.core: {error}")
-    for mode, budget in (("exact", MEMORY_GB), ("fast", MEMORY_GB)):
+    backends = ["torch", "openvino"] if importlib.util.find_spec("openvino") else ["torch"]
+    for backend, mode in product(backends, ("exact", "fast")):
+        config = PredictConfig(mode=mode, memory_gb=MEMORY_GB, scales=False, backend=backend)
         with tempfile.TemporaryDirectory() as folder:
             try:
-                ours(title, network, picture, whole, bare, mode, budget, Path(folder))
+                ours(title, network, picture, whole, bare, config, Path(folder))
             except Exception as error:
-                print(f"voxloop {mode}, {budget:g} GB: {error}")
+                print(f"voxloop {mode}, {backend}: {error}")
 
 
 def ours(
@@ -186,12 +190,10 @@ def ours(
     picture: np.ndarray,
     whole: np.ndarray,
     bare: float,
-    mode: str,
-    budget: float,
+    config: PredictConfig,
     folder: Path,
 ) -> None:
     """Measured twice: to files, as a run does it, for speed; and tile by tile in float32, for the error."""
-    config = PredictConfig(mode=mode, memory_gb=budget, scales=False)
     with network.opened() as predictor:
         _ours(title, network, predictor, config, picture, whole, bare, folder)
 
@@ -206,7 +208,7 @@ def _ours(
     bare: float,
     folder: Path,
 ) -> None:
-    mode, budget = config.mode, config.memory_gb
+    mode = config.mode
     job = make_job(network.spec, predictor, open_volume(picture), config)
     cost = job.measure()
     halo, kept = job.fast_halo(cost) if mode == "fast" else (None, True)
@@ -217,7 +219,8 @@ def _ours(
     for tile in found.plan.tiles():
         for block in found.plan.blocks(tile):
             got[:, *block.core.slices] = job.predict(block.outer)[:, *block.cut.slices]
-    name = f"voxloop {mode}, {budget:g} GB: {'x'.join(map(str, found.plan.block))} + {max(found.plan.halo)}"
+    fed = "rows" if found.plan.by_rows else f"+ {max(found.plan.halo)}"
+    name = f"voxloop {mode}, {config.backend}: {'x'.join(map(str, found.plan.block))} {fed}"
     line(name, picture.size / seconds / 1e6, bare, got - whole, memory, whole)
     print(f"{'':42s} forecast {found.seconds:.1f} s, took {seconds:.1f} s; waste {found.waste:.2f}; kept {kept}")
 
