@@ -20,6 +20,7 @@ SIZE = (1280, 720)
 LIMIT = 150_000
 SETUP = """
 import voxloop as vl
+vl.author("Bob")
 sample = vl.samples.load("em")
 part = dict(z=slice(0, 16))
 ws = vl.Workspace.create({folder!r}, image=sample.volume.isel(part), classes=sample.classes)
@@ -34,8 +35,8 @@ tiles.set(tiles.names[:9], status="done", assignee="Ann")
 tiles.set(tiles.names[9:14], status="in progress", assignee="Bob")
 tiles.set(tiles.names[2:4], quality="bad", note="torn")
 vl.author("Ann")
-ws.labels().paint(index=8, points=[(40, 40), (60, 70)], radius=3, value="mitochondria")
-vl.author(None)
+ws.labels().paint(index=8, points=[(40, 40), (60, 70)], radius=3, value="background")
+vl.author("Bob")
 bench = vl.Workbench(ws)
 bench
 """

@@ -11,7 +11,7 @@
     return { item, words, pattern: new RegExp(parts.join(".*?")), length: parts.join("").length };
   });
   const lists = [...new Set(entries.map((entry) => entry.item.parentElement))];
-  const headings = [...document.querySelectorAll("article h2[id], article h3[id]")];
+  const between = [...document.querySelectorAll("#vx-message-found ~ h2, #vx-message-found ~ h3, #vx-message-found ~ p")];
   const show = () => {
     const asked = plain(field.value);
     const whole = entries.filter((entry) => entry.length > 6 && entry.pattern.test(asked));
@@ -19,7 +19,7 @@
     const kept = new Set(found);
     for (const entry of entries) entry.item.hidden = !kept.has(entry);
     for (const list of lists) list.hidden = ![...list.children].some((item) => !item.hidden);
-    for (const heading of headings) heading.hidden = Boolean(asked);
+    for (const one of between) one.hidden = Boolean(asked);
     said.textContent = !asked ? "" : found.length === 1 ? "1 message" : `${found.length} messages`;
   };
   field.addEventListener("input", show);

@@ -307,7 +307,7 @@ def messages_page() -> str:
     lines = [
         "# Messages",
         "",
-        f"All {len(found)} sentences with which voxloop refuses something, so that the search finds yours; `…` stands",
+        f"All {len(found)} sentences with which voxloop refuses something; paste yours below. `…` stands",
         "for what was given. Each says what is allowed and the nearest thing that works. Those that are met most are",
         "answered at length in [Troubleshooting](../troubleshooting.md).",
         "",
