@@ -12,9 +12,9 @@ from sources import Message, defined_at, error_words, messages, public_names, ve
 
 #: page of the Python reference -> its title and the public names on it; what is in none comes last, on "more"
 PAGES: dict[str, tuple[str, list[str]]] = {
-    "workspace": ("Workspace", ["Workspace"]),
+    "workspace": ("Workspace", ["Workspace", "from_napari"]),
     "volumes": ("Volumes", ["open_volume", "save_volume", "scales", "samples", "from_napari"]),
-    "labels": ("Labels", ["Labels", "Level", "LabelClass", "Edit", "Skeleton"]),
+    "labels": ("Labels", ["Labels", "Level", "LabelClass", "Edit", "Skeleton", "author"]),
     "runs": (
         "Runs and models",
         ["Run", "History", "load_model", "pull", "push", "TorchModel", "inspect", "bioimageio"],

@@ -50,6 +50,12 @@ def train_pack(
     ------
     RunError
         The file is no pack, or was trained already; or training failed, was paused or cancelled.
+
+    Examples
+    --------
+    >>> path = ws.pack("shallow-1", "again.vxl")
+    >>> print(vl.train_pack(path).name)
+    again-trained.vxl
     """
     place = path_of(path, error=RunError).expanduser().absolute()
     facts = read_facts(place)

@@ -68,6 +68,12 @@ def pack(
         An image, or a model that the run starts from, cannot be had.
     LabelError
         Nothing is labelled, or only one class is.
+
+    Examples
+    --------
+    >>> path = ws.pack(vl.ShallowConfig(trees=8), "first.vxl")
+    >>> path.name, ws.runs["shallow-2"].state
+    ('first.vxl', 'created')
     """
     made = None
     if isinstance(training, Config):
@@ -104,6 +110,13 @@ def unpack(project: Project, path: str | Path, *, name: str | None = None) -> Ru
     ------
     RunError
         The file is no trained pack, or of another workspace or run; or the run has a model already.
+
+    Examples
+    --------
+    >>> path = ws.pack(vl.ShallowConfig(trees=8, sigmas_um=(0.02,)), "first.vxl")
+    >>> home = ws.unpack(vl.train_pack(path))
+    >>> home.name, home.state
+    ('shallow-2', 'finished')
     """
     place = path_of(path, error=RunError)
     facts = read_facts(place)
