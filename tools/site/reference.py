@@ -12,12 +12,12 @@ from sources import Message, defined_at, error_words, messages, public_names, ve
 
 #: page of the Python reference -> its title and the public names on it; what is in none comes last, on "more"
 PAGES: dict[str, tuple[str, list[str]]] = {
-    "workspace": ("Workspace", ["Workspace", "from_napari"]),
+    "workspace": ("Workspace", ["Workspace"]),
     "volumes": ("Volumes", ["open_volume", "save_volume", "scales", "samples", "from_napari"]),
     "labels": ("Labels", ["Labels", "Level", "LabelClass", "Edit", "Skeleton", "author"]),
     "runs": (
         "Runs and models",
-        ["Run", "History", "load_model", "pull", "push", "TorchModel", "inspect", "bioimageio"],
+        ["Run", "History", "load_model", "pull", "push", "train_pack", "TorchModel", "inspect", "bioimageio"],
     ),
     "predictions": (
         "Predictions and scores",
@@ -28,7 +28,7 @@ PAGES: dict[str, tuple[str, list[str]]] = {
         "Panels",
         [
             *("Workbench", "VolumePanel", "ChannelsPanel", "LabelPanel", "PointsPanel", "TrainPanel", "MonitorPanel"),
-            *("PredictPanel", "ReviewPanel", "ObjectsPanel", "View3D", "PlaneView", "Classroom"),
+            *("PredictPanel", "ReviewPanel", "ObjectsPanel", "PicturesPanel", "View3D", "PlaneView", "Classroom"),
         ],
     ),
 }
