@@ -47,7 +47,7 @@ class Repository:
     def bring(self, name: str, target: Path, most: int, progress: Progress) -> Path:
         """Fetch one of its files. Raises ModelError."""
         from huggingface_hub import hf_hub_url
-        from huggingface_hub.utils import build_hf_headers
+        from huggingface_hub.utils._headers import build_hf_headers
 
         found = self.files.get(name)
         if found is None:

@@ -220,8 +220,15 @@ def _from_hub(model: Elsewhere, new: Path, most: int, teller: Teller, about: dic
             bring(name, new / name)
         others = sorted(set(repository.files) - {*ours, "README.md", ".gitattributes", "LICENSE"})
         title = repository.name.partition("/")[2]
-        named_by = {"title": title, "licence": repository.licence, "authors": (repository.author,)}
-        return Pulled(path=new, kind="model folder", left_out=tuple(others[:20]), **named_by, **about)
+        return Pulled(
+            path=new,
+            kind="model folder",
+            title=title,
+            licence=repository.licence,
+            authors=(repository.author,),
+            left_out=tuple(others[:20]),
+            **about,
+        )
     if description is None:
         some = ", ".join(list(repository.files)[:5]) or "nothing"
         raise ModelError(
@@ -279,12 +286,12 @@ def _opened(packed: Path, new: Path, about: dict[str, Any], teller: Teller) -> P
                     with archive.open(name) as source, (new / name).open("wb") as target:
                         shutil.copyfileobj(source, target)
             else:
-                name = next((one for one in ("rdf.yaml", "bioimageio.yaml") if one in names), None)
-                if name is None:
+                text = next((one for one in ("rdf.yaml", "bioimageio.yaml") if one in names), None)
+                if text is None:
                     raise ModelError(f"{about['source']} holds neither rdf.yaml nor spec.json at its top: no model")
-                if archive.getinfo(name).file_size > zoo.MOST_TEXT:
+                if archive.getinfo(text).file_size > zoo.MOST_TEXT:
                     raise ModelError(f"the description in {about['source']} is too long to be one")
-                (new / ".description").write_bytes(archive.read(name))
+                (new / ".description").write_bytes(archive.read(text))
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
         raise ModelError(f"{about['source']} is damaged ({error}); pull it again") from error
     if (new / "spec.json").exists():

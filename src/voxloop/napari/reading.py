@@ -173,12 +173,12 @@ def _marks(ws: Workspace, level: str, image: str) -> Iterator[LayerData]:
         yield corners or np.empty((0, 2, 3)), {**how, **place}, "shapes"
         return
     nodes = [(_whole(frame, at), node, one.track or "") for frame, one in found for node, at in one.points.items()]
-    how = {
+    shown = {
         "name": f"{image}: {level}",
         "features": {"node": [node for _, node, _ in nodes], "track": [track for _, _, track in nodes]},
         "size": 6,
     }
-    yield np.array([at for at, _, _ in nodes], float).reshape(-1, 3), {**how, **place}, "points"
+    yield np.array([at for at, _, _ in nodes], float).reshape(-1, 3), {**shown, **place}, "points"
 
 
 def _whole(frame: int | None, at: Sequence[float]) -> tuple[float, ...]:

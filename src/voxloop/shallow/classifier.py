@@ -227,7 +227,7 @@ def teach(
     believed = np.zeros((len(around), int(targets.max()) + 1), np.float32)
     counted = shares(config, beside)
     for member, classifier in members.items():
-        seen = around
+        seen: np.ndarray | None = around
         if beside is not None and len(beside.around):
             seen = member.rows_around(beside)
         elif member.planes or member.network:

@@ -159,7 +159,8 @@ def _graph(classifier: Classifier, inputs: int) -> Any:
 
 def _nodes(classifier: Classifier, inputs: int) -> Any:
     if isinstance(classifier, Perceptron):
-        steps, weights = [], {}
+        steps: list[Any] = []
+        weights: dict[str, np.ndarray] = {}
         for n, (matrix, bias) in enumerate(zip(classifier.weights, classifier.biases, strict=True)):
             weights |= {f"w{n}": matrix, f"b{n}": bias}
             last = n == len(classifier.weights) - 1

@@ -170,7 +170,7 @@ class SeatReader:
         if not found:
             return None, 0.0
         when, newest = max(found)
-        data = self._once(newest, _whole)
+        data: Any = self._once(newest, _whole)
         with suppress(KeyError, TypeError, ValueError):
             return Score.from_json(data["score"]), when
         return None, 0.0

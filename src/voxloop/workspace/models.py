@@ -124,7 +124,7 @@ def _folder_of(
 
             saved.append(_free_folder(place))
             sample = project.images.open(image) if image else None
-            import_package(source, saved[-1], image=sample)
+            import_package(Path(source), saved[-1], image=sample)
             return saved[-1], None
         return Path(source), None
     save = getattr(source, "save", None)

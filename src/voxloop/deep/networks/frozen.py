@@ -100,7 +100,7 @@ def open_encoder(name: str, weights: str) -> FrozenEncoder:
             "name a file of its weights"
         )
     _fill(network, _tensors(path), name, path)
-    facts = network.pretrained_cfg
+    facts: dict[str, Any] = network.pretrained_cfg
     if facts.get("fixed_input_size"):
         side = int(facts["input_size"][-1])
         return FrozenEncoder(network, side, side // 14)

@@ -59,7 +59,7 @@ class Lesson:
     def _each(self, change: Callable[[Tensor], Tensor]) -> Lesson:
         parts = (self.pixels, self.maps, self.fields, self.extents, self.measured)
         moved = (None if part is None else change(part) for part in parts)
-        return Lesson(*moved, alone=self.alone)  # type: ignore[arg-type]
+        return Lesson(*moved, alone=self.alone)  # type: ignore[arg-type, misc]
 
 
 class Teacher:
@@ -205,7 +205,7 @@ def join(lessons: Sequence[Lesson]) -> Lesson:
         return None if parts[0] is None else torch.cat(parts)
 
     parts = (together(name) for name in ("pixels", "maps", "fields", "extents", "measured"))
-    return Lesson(*parts, alone=lessons[0].alone)  # type: ignore[arg-type]
+    return Lesson(*parts, alone=lessons[0].alone)  # type: ignore[arg-type, misc]
 
 
 class MapLoss:
