@@ -5,7 +5,7 @@ Public names are listed in ``__init__.pyi`` and load on first use, so that impor
 
 import lazy_loader as _lazy
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _load, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
 
 
