@@ -129,7 +129,11 @@ def secret_free(error: Exception) -> str:
 @contextmanager
 def _without_bars(quiet: bool) -> Iterator[None]:
     """The client draws its own bars, for the whole process or not at all."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
 
     change = quiet and not are_progress_bars_disabled()
     if change:
