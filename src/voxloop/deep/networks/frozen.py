@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -100,7 +100,7 @@ def open_encoder(name: str, weights: str) -> FrozenEncoder:
             "name a file of its weights"
         )
     _fill(network, _tensors(path), name, path)
-    facts: dict[str, Any] = network.pretrained_cfg
+    facts = cast("dict[str, Any]", network.pretrained_cfg)
     if facts.get("fixed_input_size"):
         side = int(facts["input_size"][-1])
         return FrozenEncoder(network, side, side // 14)
