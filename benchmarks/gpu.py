@@ -237,7 +237,8 @@ def main() -> int:
         return 0
     device = resolve_device(chosen.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{cores()} cores"
-    print(f"{name}, torch {torch.__version__}, auto is {resolve_precision('auto', device)}", flush=True)
+    learns, predicts = (str(resolve_precision("auto", device, use)).removeprefix("torch.") for use in (False, True))
+    print(f"{name}, torch {torch.__version__}, auto learns in {learns} and predicts in {predicts}", flush=True)
     began, rows = time.monotonic(), []
     with tempfile.TemporaryDirectory() as folder:
         checks = Checks(Path(folder), device, chosen.quick)

@@ -175,6 +175,7 @@ def test_an_encoder_goes_on_from_a_run_of_another_architecture(context: Any) -> 
     train(changed(child, epochs=1, architecture="FPN", encoder_weights="deep-1", freeze_encoder_epochs=1))
     own, taken = (load(one.path / "model").module().core.encoder.state_dict() for one in (context, child))
     assert all(torch.equal(own[name], taken[name]) for name in own)  # frozen, so as they came
+    assert any(f"{len(own)} of {len(own)} tensors of the encoder" in event["text"] for event in child.of("log"))
     again = _fresh(context, "deep-4")  # whose encoder comes with the rest of the weights, so nothing is looked for
     assert (
         train(changed(again, epochs=1, start_from="deep-1", encoder_weights="nobody", architecture="Unet"))

@@ -68,8 +68,8 @@ class NetworkSettings(Config):
     encoder_weights: str | None = setting(
         None,
         "what the encoder knows at the start: nothing, 'imagenet' (installed for tu-tf_efficientnet_lite0, "
-        "downloaded for others), what that of an earlier run learnt, whatever its classes, or a local .safetensors "
-        "file",
+        "downloaded for others), what that of an earlier run learnt, whatever its classes, or a file of its weights: "
+        ".safetensors, or a .pth or .pt of tensors alone",
         group="Network",
         choices=("imagenet",),
         when=_FLAT,

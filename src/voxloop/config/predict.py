@@ -93,8 +93,9 @@ class PredictConfig(Config):
     )
     precision: Literal["float32", "bfloat16", "float16", "auto"] = setting(
         "float32",
-        "number format of the model; bfloat16 is about twice as fast on a processor that has it, and probabilities "
-        "differ by hundredths at most; auto: bfloat16 on a GPU or processor that has it",
+        "number format of the model; bfloat16 is about twice as fast on a processor that has it; probabilities of the "
+        "trained networks that were measured differ by hundredths, those of one that had learnt nothing by up to 0.4, "
+        "so compare a region first; auto: bfloat16 on a GPU or processor that has it",
         group="Machine",
         advanced=True,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -106,11 +108,18 @@ def test_encoder_weights_from_a_file(tmp_path: Path) -> None:
         assert torch.equal(taken.core.encoder.state_dict()[name], tensor), name
 
 
-@pytest.mark.parametrize("channels", [1, 6])
-def test_encoder_weights_for_colours_see_the_same_in_gray_pictures(tmp_path: Path, channels: int) -> None:
+@pytest.mark.parametrize(("channels", "file"), [(1, "encoder.pth"), (6, "encoder.safetensors")])
+def test_encoder_weights_for_colours_see_the_same_in_gray_pictures(tmp_path: Path, channels: int, file: str) -> None:
     colours = build(config(encoder="resnet18", channels=3)).core.encoder.eval()
-    save_file(colours.state_dict(), tmp_path / "encoder.safetensors")
-    taken = build(config(encoder="resnet18", channels=channels), str(tmp_path / "encoder.safetensors")).core.encoder
+    state = {f"module.backbone.{name}": value for name, value in colours.state_dict().items()}
+    if file.endswith(".pth"):
+        torch.save({"epoch": 3, "teacher": state, "student": {}}, tmp_path / file)
+    else:
+        save_file(state, tmp_path / file)
+    network = build(config(encoder="resnet18", channels=channels), str(tmp_path / file))
+    assert network.origin.startswith(f"{len(state)} of {len(state)} tensors of the encoder come from")
+    assert f"was made to take {channels} channel" in network.origin
+    taken = network.core.encoder
     gray = torch.rand(1, 1, 64, 64)
     with torch.inference_mode():
         features = taken.eval()(gray.expand(-1, channels, -1, -1))
@@ -119,18 +128,49 @@ def test_encoder_weights_for_colours_see_the_same_in_gray_pictures(tmp_path: Pat
 
 
 def test_encoder_weights_that_cannot_be_had(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="does not exist"):
+    with pytest.raises(ConfigError, match="there are no weights at"):
         build(config(), str(tmp_path / "none.safetensors"))
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00not a header")
-    with pytest.raises(ConfigError, match="no readable"):
+    with pytest.raises(ConfigError, match="is no file of weights"):
         build(config(), str(broken))
-    with pytest.raises(ConfigError, match="can run code"):
-        build(config(), str(tmp_path / "weights.pth"))
     other = tmp_path / "other.safetensors"
     save_file({"a": torch.zeros(3)}, other)
     with pytest.raises(ConfigError, match="another encoder"[:7]):
         build(config(), str(other))
+
+
+class _Hostile:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, made: Path) -> None:
+        self.made = made
+
+    def __reduce__(self) -> object:
+        return Path.touch, (self.made,)
+
+
+def test_weights_of_somebody_else_run_no_code_and_fill_no_memory(tmp_path: Path) -> None:
+    made, file = tmp_path / "made", tmp_path / "weights.pth"
+    hostile = {"state_dict": {"conv1.weight": torch.zeros(3)}, "more": _Hostile(made)}
+    for zipped in (True, False):
+        torch.save(hostile, file, _use_new_zipfile_serialization=zipped)
+        with pytest.raises(ConfigError, match="could run code, so it is not opened"):
+            build(config(), str(file))
+    assert not made.exists()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("weights/data.pkl", b"")
+        archive.writestr("weights/data/0", bytes(1 << 22))
+    with pytest.raises(ConfigError, match="would unpack to"):
+        build(config(), str(file))
+    torch.save([torch.zeros(3)], file)
+    with pytest.raises(ConfigError, match="holds no named tensors"):
+        build(config(), str(file))
+    file.unlink()
+    os.mkfifo(file)  # nobody waits for what never comes
+    with pytest.raises(ConfigError, match="there are no weights at"):
+        build(config(), str(file))
+    assert not made.exists()
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", "tu-resnet18"])
@@ -149,6 +189,6 @@ def test_weights_are_not_asked_for_again_and_again_where_there_is_no_network(
     monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **_: away(given))
     monkeypatch.setattr(downloads, "getproxies", dict)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"could not be downloaded.*local \.safetensors file"):
+    with pytest.raises(ConfigError, match=r"could not be downloaded.*local \.safetensors or \.pth file"):
         build(config(encoder=encoder), "imagenet")
     assert asked == [("huggingface.co", 443)]

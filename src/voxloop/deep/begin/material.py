@@ -136,6 +136,8 @@ class Material:
         config = self.config
         torch.manual_seed(config.seed)
         network = build(self.description, encoder_weights(config, self.context) if weights else None)
+        if network.origin:
+            self.context.emit("log", text=network.origin)
         if weights and config.start_from:
             classes, _ = output_of(config, self.data)
             load_start(network, self.description, config.start_from, self.context, classes)

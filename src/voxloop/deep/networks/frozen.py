@@ -1,6 +1,6 @@
 """A trained network of timm that learns nothing any more: what it sees at voxels of a volume, plane by plane.
 
-Its weights are a file of the user's. Files of torch can run code, so only tensors are read of them.
+Its weights are a file of the user's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from voxloop.deep.networks.imagenet import OFFLINE_ENCODER, installed_weights
+from voxloop.deep.networks.weight_file import bare_name, read_weights
 from voxloop.errors import ConfigError
 from voxloop.geometry import Box, Shape
 
@@ -23,10 +24,6 @@ SIDE, MARGIN = 256, 32
 COARSEST, ALIKE = 16, 4
 #: share of a network's tensors that must be in a file for it to be its weights
 FITS = 0.9
-#: what weights are called beside the names of timm, by who trained them
-_PREFIXES = ("module.", "backbone.", "image_encoder.", "encoder.", "teacher.", "student.")
-#: where files of training keep the weights among other things
-_WITHIN = ("state_dict", "model_state", "model", "teacher", "student")
 
 
 class SeenVolume(Protocol):
@@ -93,13 +90,13 @@ def open_encoder(name: str, weights: str) -> FrozenEncoder:
         raise ConfigError(f"network {name!r} is not known to timm; use 'tf_efficientnet_lite0'") from error
     if not hasattr(network, "forward_intermediates"):
         raise ConfigError(f"network {name!r} does not give what it sees on the way; use 'tf_efficientnet_lite0'")
-    path = installed_weights(f"tu-{name}") if weights == "imagenet" else Path(weights).expanduser()
+    path = installed_weights(f"tu-{name}") if weights == "imagenet" else Path(weights)
     if path is None:
         raise ConfigError(
             f"weights 'imagenet' are installed for {OFFLINE_ENCODER.removeprefix('tu-')!r} alone, not for {name!r}; "
             "name a file of its weights"
         )
-    _fill(network, _tensors(path), name, path)
+    _fill(network, read_weights(path, "network_weights"), name, path)
     facts = cast("dict[str, Any]", network.pretrained_cfg)
     if facts.get("fixed_input_size"):
         side = int(facts["input_size"][-1])
@@ -107,35 +104,13 @@ def open_encoder(name: str, weights: str) -> FrozenEncoder:
     return FrozenEncoder(network, SIDE, MARGIN)
 
 
-def _tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a file by name. Raises ConfigError."""
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        found = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251 (tensors alone)
-    except FileNotFoundError:
-        raise ConfigError(f"there are no weights at {path}; network_weights is a file") from None
-    except Exception as error:  # whatever a file from elsewhere makes of being read
-        raise ConfigError(
-            f"{path} is no file of weights, or holds more than tensors, which could run code; save its state dict as "
-            f".safetensors ({str(error).splitlines()[0]})"
-        ) from error
-    for name in _WITHIN:
-        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
-            found = found[name]
-    if not isinstance(found, Mapping):
-        raise ConfigError(f"{path} holds no named tensors; save the state dict of the network")
-    return {str(name): value for name, value in found.items() if isinstance(value, torch.Tensor)}
-
-
 def _fill(network: Any, tensors: Mapping[str, torch.Tensor], name: str, path: Path) -> None:
     """Put tensors into a network, by name, or by order where names are another's. Raises ConfigError."""
     own = network.state_dict()
     wanted = {key: value for key, value in own.items() if value.ndim and not key.startswith(("head", "classifier"))}
     given = {_plain(key): value for key, value in tensors.items()}
-    fitting = {key: given[key] for key, value in wanted.items() if key in given and given[key].shape == value.shape}
+    found = {key: given.get(_plain(key)) for key in wanted}
+    fitting = {key: value for key, value in found.items() if value is not None and value.shape == wanted[key].shape}
     if len(fitting) < FITS * len(wanted):
         ordered = [value for value in tensors.values() if value.ndim]
         shapes = [value.shape for value in own.values() if value.ndim]
@@ -158,9 +133,7 @@ def _tiles(at: np.ndarray, shape: Shape, side: int) -> Iterator[tuple[Box, np.nd
 
 def _plain(name: str) -> str:
     """The name of a tensor without what the file of a training puts before it, as timm says it."""
-    for prefix in _PREFIXES:
-        name = name.removeprefix(prefix)
-    return name.replace(".mlp.lin1.", ".mlp.fc1.").replace(".mlp.lin2.", ".mlp.fc2.")
+    return bare_name(name).replace(".mlp.lin1.", ".mlp.fc1.").replace(".mlp.lin2.", ".mlp.fc2.")
 
 
 def _read_at(one: torch.Tensor, at: np.ndarray, side: int) -> np.ndarray:

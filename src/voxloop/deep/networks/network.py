@@ -6,7 +6,6 @@ Knows nothing of images, labels or runs.
 from __future__ import annotations
 
 import copy
-import logging
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,13 +19,12 @@ from torch.nn import functional as F
 from voxloop.config.network import DEEPEST, VOLUMETRIC
 from voxloop.deep.networks.downloads import soon
 from voxloop.deep.networks.imagenet import OFFLINE_ENCODER, installed_weights
+from voxloop.deep.networks.weight_file import load_encoder
 from voxloop.errors import ConfigError, ModelError, nearest
 from voxloop.geometry import Shape
 
 if TYPE_CHECKING:
     from voxloop.deep.networks.volumetric import Network3d
-
-_log = logging.getLogger(__name__)
 
 #: of planes, or of blocks
 AnyNetwork: TypeAlias = "Network | Network3d"
@@ -54,8 +52,6 @@ _SMALLEST = {"PAN": 128}
 _GROUPS = {"FPN": 32}
 #: an encoder that DPT takes
 _TRANSFORMER = "tu-vit_small_patch16_224"
-#: files of weights that are pickles
-_PICKLED = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
 #: what the names of the last layer's tensors contain; "segmentation_head" elsewhere
 _HEADS = {"UNet3d": "core.model.2.", "DynUNet": "output_block", "SegResNet": ".head.", "SwinUNETR": "core.out."}
 
@@ -123,8 +119,11 @@ class NetworkConfig:
 class Network(nn.Module):
     """Any in-plane size in, the same size out: pads to the stride of ``core`` by reflection and cuts it off again.
 
-    Input (n, channels, y, x) normalised, output (n, outputs, y, x) logits.
+    Input (n, channels, y, x) normalised, output (n, outputs, y, x) logits. ``origin`` says what its encoder was given,
+    where that was a file.
     """
+
+    origin = ""
 
     def __init__(self, core: nn.Module, stride: int, smallest: int) -> None:
         super().__init__()
@@ -162,7 +161,7 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwo
     ----------
     encoder_weights
         None, ``"imagenet"`` (installed for EfficientNet-Lite0, downloaded for others), or the path of a
-        ``.safetensors`` file with the encoder's tensors.
+        file with the encoder's tensors: ``.safetensors``, or one of torch (``.pth``) that holds nothing else.
 
     Raises
     ------
@@ -190,9 +189,10 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwo
     for module in core.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = _BatchNorm2d
+    network = Network(core, max(int(core.encoder.output_stride), 32), _SMALLEST.get(config.architecture, 64))
     if encoder_weights and encoder_weights != "imagenet":
-        _load_encoder(core.encoder, Path(encoder_weights), config)
-    return Network(core, max(int(core.encoder.output_stride), 32), _SMALLEST.get(config.architecture, 64))
+        network.origin = load_encoder(core.encoder, Path(encoder_weights), config.encoder)
+    return network
 
 
 def build_encoder(name: str, channels: int, depth: int, weights: str | None) -> nn.Module:
@@ -212,7 +212,7 @@ def build_encoder(name: str, channels: int, depth: int, weights: str | None) -> 
     except Exception as error:  # smp, timm and the hub raise whatever comes to hand
         raise _explain(described, weights, error) from error
     if local:
-        _load_encoder(encoder, Path(local), described)
+        load_encoder(encoder, Path(local), name)
     return encoder
 
 
@@ -238,68 +238,11 @@ def _explain(config: NetworkConfig, weights: str | None, error: Exception) -> Co
     if weights == "imagenet" and not isinstance(error, TypeError | ValueError):
         return ConfigError(
             f"the imagenet weights of {name!r} could not be downloaded ({text}); use encoder={OFFLINE_ENCODER!r}, "
-            f"whose weights are installed, leave encoder_weights empty, or name a local .safetensors file"
+            f"whose weights are installed, leave encoder_weights empty, or name a local .safetensors or .pth file"
         )
     if config.architecture == "DPT":
         return ConfigError(f"encoder {name!r} does not fit DPT, which takes vision transformers; use {_TRANSFORMER!r}")
     return ConfigError(f"encoder {name!r} does not fit {config.architecture}: {text}")
-
-
-def _load_encoder(encoder: nn.Module, path: Path, config: NetworkConfig) -> None:
-    """Copy what fits by name and shape; a first layer for pictures of three channels is made to take others."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if path.suffix in _PICKLED:
-        raise ConfigError(
-            f"encoder_weights {str(path)!r}: files of this kind can run code and are not opened; write its tensors "
-            "with safetensors.torch.save_file, and name that .safetensors file"
-        )
-    try:
-        stored = load_file(path)
-    except FileNotFoundError:
-        raise ConfigError(
-            f"encoder_weights {str(path)!r} does not exist; name a .safetensors file, or 'imagenet'"
-        ) from None
-    except (SafetensorError, OSError) as error:
-        raise ConfigError(f"encoder_weights {str(path)!r} is no readable .safetensors file: {error}") from error
-    expected = encoder.state_dict()
-    stored = {_bare(name): value for name, value in stored.items()}
-    fitting = {}
-    for name, tensor in expected.items():
-        weights = adapted(stored.get(_bare(name)), tensor)
-        if weights is not None:
-            fitting[name] = weights
-    if len(fitting) < len(expected) / 2:
-        raise ConfigError(
-            f"encoder_weights {str(path)!r} fit {len(fitting)} of the {len(expected)} tensors of "
-            f"{config.encoder!r}; they are of another encoder"
-        )
-    encoder.load_state_dict(fitting, strict=False)
-    _log.info("%d of %d tensors of the encoder loaded from %s", len(fitting), len(expected), path)
-
-
-def _bare(name: str) -> str:
-    """Tensor names without the prefixes that wrappers put before them."""
-    for prefix in ("core.", "encoder.", "model."):
-        name = name.removeprefix(prefix)
-    return name
-
-
-def adapted(stored: Tensor | None, expected: Tensor) -> Tensor | None:
-    """Weights that fit a tensor: as they are, or for other channels than red, green and blue; None where none do.
-
-    One channel takes the sum of the three, more take them in turn, so that sums stay what they were
-    (segmentation-models-pytorch does so with weights that it downloads).
-    """
-    if stored is None or stored.shape == expected.shape:
-        return stored
-    if stored.ndim < 3 or stored.shape[1] != 3 or stored[:, 0].shape != expected[:, 0].shape:
-        return None
-    channels = expected.shape[1]
-    if channels == 1:
-        return stored.sum(1, keepdim=True)
-    return stored[:, torch.arange(channels) % 3] * (3 / channels)
 
 
 def count_parameters(module: nn.Module) -> int:

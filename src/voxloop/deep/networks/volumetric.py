@@ -37,6 +37,8 @@ class Network3d(nn.Module):
     Input (n, channels, z, y, x) normalised, output (n, outputs, z, y, x) logits.
     """
 
+    origin = ""  # no weights of others are known for these
+
     def __init__(self, core: nn.Module, stride: Shape, smallest: Shape, channels: int) -> None:
         super().__init__()
         self.channels = channels

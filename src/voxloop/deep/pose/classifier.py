@@ -147,7 +147,7 @@ def _load_fitting(network: nn.Module, path: Path) -> None:
     """Take the weights that fit by name and shape; a first layer of three channels is made to take others."""
     from safetensors.torch import load_file
 
-    from voxloop.deep.networks.network import adapted
+    from voxloop.deep.networks.weight_file import adapted
 
     stored = load_file(path)
     own = network.state_dict()
