@@ -62,4 +62,9 @@ def test_a_body_is_placed_dragged_and_played(lab, tmp_path):
     for theme in ("dark", "light"):
         lab.theme(theme)
         lab.screenshot(f"points-{theme}", shown)
+    stage.focus()
+    lab.page.keyboard.press("j")
+    shown.get_by_placeholder("go to frame, y, x").fill("frame 12, 120 µm, 160 µm")
+    lab.page.keyboard.press("Enter")
+    lab.until("panel.view.index == 12")
     lab.python("(bench.close(), ws.close()) and None")

@@ -65,6 +65,10 @@ def test_a_network_begins_with_the_preset_that_is_recommended(ui, ws):
     assert panel.presets.choice.value == "auto, 1 changed"
     panel.presets.choice.value = "quick"
     assert panel.config == presets["quick"]
+    panel.form.value = presets["mia-unet"]  # from Python, by the form itself
+    assert panel.presets.choice.value == "mia-unet"
+    assert "Not as there: " in Screen(panel).text
+    assert "Of the labels 85% teach" in Screen(panel).text
     panel.config = presets["auto"]
     assert panel.presets.choice.value == "auto"
     panel.close()

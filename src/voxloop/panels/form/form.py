@@ -50,6 +50,8 @@ class Form(Panel, Generic[C]):
         Settings that stand open above the others, in this order, with the names they go by there.
     on_change
         Called with the new config after every valid change.
+    on_put
+        Called with the config after :attr:`value` was set from outside.
     on_open
         Called with the name of a group whenever it is opened.
 
@@ -70,6 +72,7 @@ class Form(Panel, Generic[C]):
         only: Callable[[Setting], bool] | None = None,
         main: Mapping[str, str] | None = None,
         on_change: Callable[[C], object] | None = None,
+        on_put: Callable[[C], object] | None = None,
         on_open: Callable[[str], object] | None = None,
         embedded: bool = False,
     ) -> None:
@@ -81,7 +84,7 @@ class Form(Panel, Generic[C]):
         self._suggestions = dict(suggestions or {})
         shown = [setting for setting in settings_of(config_type) if only is None or only(setting)]
         self._settings = with_main(shown, main or {})
-        self._on_change, self._on_open = on_change, on_open
+        self._on_change, self._on_put, self._on_open = on_change, on_put, on_open
         self._pending: dict[SettingPath, Any] = {}
         self._unread: dict[SettingPath, str] = {}
         self._fields: dict[SettingPath, SettingField] = {}
@@ -170,6 +173,8 @@ class Form(Panel, Generic[C]):
             field.put(value_at(value, path))
             field.fail(None)
         self._refresh()
+        if self._on_put is not None:
+            self._on_put(value)
 
     def _input(self, path: SettingPath, raw: Any) -> None:
         self._unread.pop(path, None)

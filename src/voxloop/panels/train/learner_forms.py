@@ -155,17 +155,17 @@ class LearnerForms:
         main = {name: label for name, label in MAIN_SETTINGS[learner].items() if name != "channels" or self._channels}
         form: Form[Any] = Form(
             CONFIGS[learner],
+            presets["auto"] if learner == "deep" else None,
             choices={"channels": self._channels},
             suggestions={"start_from": self._models[learner], "encoder": ENCODERS},
             only=lambda setting: setting.name not in hidden,
             main=main,
             on_change=lambda _: self._changed(),
+            on_put=lambda _: self._changed(),
             on_open=self._opened,
             embedded=True,
         )
         self._offer_sets_to(form)
-        if learner == "deep":
-            form.value = presets["auto"]
         return form
 
     def _offer_sets_to(self, form: Form[Any]) -> None:

@@ -362,8 +362,7 @@ class TrainPanel(Panel):
             self.encoders.open(group, self.form.value.architecture)
 
     def _load_config(self, config: Config) -> None:
-        self.form.value = config
-        self._settings_changed()
+        self.form.value = config  # of which the form tells
 
     def _begins(self) -> None:
         """Another way to begin was chosen."""

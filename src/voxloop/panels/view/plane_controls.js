@@ -47,8 +47,7 @@ class Controls {
     this.three = iconButton("three", "All three planes, joined by a crosshair (Shift drag moves it)",
       () => view.send({ kind: "action", name: "planes", point: view.center() }));
     this.contrast = new ContrastControl(view);
-    this.go = element("input", "vl-go", { type: "text", placeholder: "go to z, y, x", spellcheck: false,
-      title: "Go to a voxel: one number is a plane, three are z, y, x; with µm or nm they are lengths (J)" });
+    this.go = element("input", "vl-go", { type: "text", spellcheck: false });
     this.go.addEventListener("keydown", (event) => {
       if (event.key === "Enter") { if (view.goTo(this.go.value)) this.leaveGo(); else this.go.classList.add("vl-wrong"); }
       else if (event.key === "Escape") this.leaveGo();
@@ -135,6 +134,9 @@ class Controls {
     const { frames } = view.geometry;
     this.where.textContent = `${frames ? "frame" : plane.axis} ${view.index} / ${plane.depth - 1}`;
     this.slider.ariaLabel = frames ? "Frame" : "Plane";
+    const [one, first] = frames ? ["a frame", "frame"] : ["a plane", "z"];
+    this.go.placeholder = `go to ${first}, y, x`;
+    this.go.title = `Go to a voxel: one number is ${one}, three are ${first}, y, x; with µm or nm they are lengths (J)`;
     view.stage.ariaLabel = `Picture: ${view.planeWords}. Left or right arrow begins a cursor, question mark lists the keys.`;
     view.cursor.tellSoon();
     this.where.title = frames ? "" : length(view.index * plane.step);

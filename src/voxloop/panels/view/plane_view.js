@@ -333,7 +333,8 @@ class PlaneViewer extends Eye {
     this.send({ kind: "tool", patch });
   }
 
-  goTo(text) {
+  goTo(words) {
+    const { frames } = this.geometry, text = words.replace("frame", "");
     const found = [...text.matchAll(/(-?\d+(?:\.\d+)?)\s*(nm|µm|um|mm)?/g)];
     if (![1, 2, 3].includes(found.length) || text.replace(/(-?\d+(?:\.\d+)?)\s*(nm|µm|um|mm)?/g, "").replace(/[\s,;zyx=:()]/g, "")) return false;
     const { a, r, c } = this.plane(this.axis);
@@ -341,7 +342,7 @@ class PlaneViewer extends Eye {
     const common = found.at(-1)[2];
     const point = this.center();
     found.forEach((part, i) => {
-      const unit = { nm: 1e-3, um: 1, "µm": 1, mm: 1e3 }[part[2] ?? common];
+      const unit = !(frames && order[i] === 0) && { nm: 1e-3, um: 1, "µm": 1, mm: 1e3 }[part[2] ?? common];
       point[order[i]] = unit ? (part[1] * unit) / this.geometry.spacing[order[i]] : +part[1];
     });
     return this.showPoint(point);
