@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -116,11 +117,18 @@ def predict(
     if accept and run.state == "finished":
         with open_workspace(workspace, read_only=False) as ws:
             ws.accept(run.name)
-    if chosen == "*" and not as_json and run.state == "finished":
+    failed: list[str] = []
+    if chosen == "*" and run.state == "finished":
         made = run.result
         table = made.table() if callable(made.table) else made.table
-        click.echo(table.to_string(index=False))
+        if "state" in table:
+            failed = [str(image) for image in table.loc[table["state"] == "failed", "image"]]
+        if not as_json:
+            click.echo(table.to_string(index=False))
     finish(run, as_json)
+    if failed:  # the run went on to the other images; a script has to hear of these
+        click.echo(f"voxloop: not predicted: {', '.join(failed)}", err=True)
+        sys.exit(1)
 
 
 @click.command()

@@ -148,10 +148,10 @@ class PredictionJob:
         shapes = [self._probe_shape(*sides) for sides in ((64, 16), (128, 24), (256, 40), (512, 64))]
 
         def sample(shape: Shape) -> np.ndarray:
+            self.before("measuring how long the model takes, and how much memory")
             return read_outer(self.volume, seams.box_around(self.focus, shape, self.shape, self.spec.stride))
 
         def cost() -> Cost:
-            self.before("measuring how long the model takes, and how much memory")
             return measure(self.forward, sample, shapes, device=device_memory(self.predictor))
 
         found = cost()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from voxloop.errors import VoxloopError
+from voxloop.errors import VolumeError, VoxloopError
 from voxloop.geometry import Spacing
 from voxloop.runs.outcome import model_folder
 from voxloop.workspace.project import Project
@@ -16,7 +16,10 @@ _SAME = 1e-3
 
 
 def set_voxel_size(
-    project: Project, image: str | None, spacing: float | Sequence[float], unit: str = "micrometer"
+    project: Project,
+    image: str | None = None,
+    spacing: float | Sequence[float] = (),
+    unit: str = "micrometer",
 ) -> list[str]:
     """Put the voxel size of an image right; voxels and labels stay as they are.
 
@@ -36,7 +39,7 @@ def set_voxel_size(
     Raises
     ------
     VolumeError
-        That is no voxel size.
+        That is no voxel size, or none is given.
 
     Examples
     --------
@@ -47,7 +50,14 @@ def set_voxel_size(
     (0.05, 0.01, 0.01)
     """
     project.store.check_writable()
+    if image is not None and not isinstance(image, str):  # the size alone, as where there is one image
+        raise VolumeError(
+            f"{image!r} is not the name of an image: the name comes first, None where there is one image, then the "
+            f"voxel size, such as ws.set_voxel_size(None, {image!r})"
+        )
     name = project.images.one(image)
+    if isinstance(spacing, tuple) and not spacing:
+        raise VolumeError(f"which voxel size? Say it after the name: ws.set_voxel_size({name!r}, (z, y, x))")
     old = project.images.info(name)
     arguments = {**old.arguments, "spacing": spacing, "unit": unit}
     new = project.images.prepare(name, project.images.path(name), **arguments)
