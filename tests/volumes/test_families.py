@@ -205,7 +205,7 @@ def test_a_server_that_fails_is_told_of_in_a_sentence(served, tmp_path, monkeypa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(remote, "CONNECT_S", 0.3)
     monkeypatch.setattr(remote, "READ_S", 0.3)
-    with pytest.raises(VolumeError, match="is the address right|does not give the picture now"):
+    with pytest.raises(VolumeError, match=r"is the address right|does not give the picture now"):
         open_volume(f"{served}/{place}{name}")
 
 
