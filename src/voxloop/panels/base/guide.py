@@ -101,13 +101,13 @@ def next_words(progress: GuideProgress) -> str:
         1: f"Paint a short stroke of one class: {press}.",
         2: f"Paint a second class: {press}. An overlay then says what the rest is.",
         3: "Look where it is unsure: N goes there. Correct it with a stroke, or accept it with Y.",
-        4: "Train (3) keeps what it learnt as a model.",
-        5: "That was the loop. Review (5) says how good it is and where to correct next.",
+        4: "Train keeps what it learnt as a model.",
+        5: "That was the loop. Review says how good it is and where to correct next.",
     }
     if progress.step == 4 and progress.trained:
-        return "Predict (4) applies the model to the whole picture."
+        return "Predict applies the model to the whole picture."
     if progress.step in _IN_LABEL and not progress.labelling:
-        return f"In Label (2): {lines[progress.step]}"
+        return f"In Label: {lines[progress.step]}"
     return lines[progress.step]
 
 
