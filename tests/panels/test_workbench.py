@@ -141,7 +141,7 @@ def test_a_guide_follows_what_was_done_and_is_closed_for_good(ui, ws, tmp_path, 
     bench.close()
     again = Workbench(ws)
     Screen(again).wait(2)
-    assert "Train (3) keeps" not in Screen(again).text
+    assert "Train keeps" not in Screen(again).text
     again.close()
     asked_for = Workbench(ws, guide=True)
     Screen(asked_for).wait(2)
