@@ -167,9 +167,19 @@ class Layout:
         """Caches that may be deleted and come back."""
         return self.root / "derived"
 
+    @property
+    def journals(self) -> Path:
+        """The journals of labels, points, boxes and classes."""
+        return self.root / "journal"
+
+    @property
+    def scores(self) -> Path:
+        """Scores of predictions that were computed."""
+        return self.derived / "scores"
+
     def score(self, prediction: str) -> Path:
         """Where the score of a prediction lies once it was computed."""
-        return self.derived / "scores" / f"{_plain(prediction)}.json"
+        return self.scores / f"{_plain(prediction)}.json"
 
     def offer(self, image: str, level: str) -> Path:
         """Where it is kept which prediction of an image is offered."""
@@ -222,9 +232,7 @@ class Layout:
         are written in place, so links are not followed.
         """
         level, image = _plain(level), _plain(image)
-        place = LabelPlace(
-            self.root / "labels" / level / f"{image}.zarr", self.root / "journal" / f"{level}.{image}.jsonl"
-        )
+        place = LabelPlace(self.root / "labels" / level / f"{image}.zarr", self.journals / f"{level}.{image}.jsonl")
         written = (place.journal, place.journal.with_suffix(".bin"), place.journal.parent / "blobs")
         files = (place.index, place.marks, *written)
         for path in (place.array / "0" / "c", *files):

@@ -124,7 +124,7 @@ class SeatReader:
         document = self._once(layout.document, _whole)
         if not isinstance(document, dict) or not isinstance(document.get("images"), list):
             return Seat(name=self.name, path=self.path, broken="workspace.json is damaged")
-        journals = [*_files(self.path / "journal", ".jsonl")]
+        journals = [*_files(layout.journals, ".jsonl")]
         ends = [end for one in journals if (end := self._once(one, _last_edit)) is not None]
         answers = self._answers()
         run = self._newest_run()
@@ -156,7 +156,7 @@ class SeatReader:
         return self._once(log.path, lambda path: log.read()) or []
 
     def _newest_run(self) -> Run | None:
-        folders = [(_changed(one / "events.jsonl") or _changed(one), one) for one in _folders(self.path / "runs")]
+        folders = [(_changed(one / "events.jsonl") or _changed(one), one) for one in _folders(Layout(self.path).runs)]
         if not folders:
             return None
         newest = max(folders)[1]
@@ -166,7 +166,7 @@ class SeatReader:
 
     def _score(self) -> tuple[Score | None, float]:
         """The newest score that is kept, and when it was computed."""
-        found = [(_changed(one), one) for one in _files(self.path / "derived" / "scores", ".json")]
+        found = [(_changed(one), one) for one in _files(Layout(self.path).scores, ".json")]
         if not found:
             return None, 0.0
         when, newest = max(found)

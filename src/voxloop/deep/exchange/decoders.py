@@ -10,15 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from voxloop.errors import ModelError
-from voxloop.model import ClassInfo
 
-#: channels of what is made here, as those of a network of voxloop that learnt arrows
-ARROWS = (
-    ClassInfo(value=1, name="foreground", color="#e69f00"),
-    ClassInfo(value=2, name="arrow z", color="#0072b2"),
-    ClassInfo(value=3, name="arrow y", color="#cc79a7"),
-    ClassInfo(value=4, name="arrow x", color="#009e73"),
-)
 #: Cellpose multiplies its flows by this before it learns them
 CELLPOSE_SCALE = 5.0
 #: probability from which StarDist's candidate counts, and share of a candidate that others may have taken already

@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from voxloop.archives import check_archive
-from voxloop.deep.exchange.decoders import ARROWS, check_decoder
+from voxloop.deep.exchange.decoders import check_decoder
 from voxloop.deep.exchange.intensities import normalisation_of
 from voxloop.deep.exchange.layout import AXES, PackageLayout
 from voxloop.deep.exchange.runtime import OnnxModel, write
 from voxloop.deep.exchange.titles import is_background, name_classes
+from voxloop.deep.objective.object_channels import ARROWS
 from voxloop.errors import ModelError
 from voxloop.geometry import Shape, Spacing
 from voxloop.model import ModelSpec, Output

@@ -17,23 +17,11 @@ from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.data.windows import TrainingImage
 from voxloop.deep.objective.loss import PartialLoss
 from voxloop.deep.objective.matching import Matcher
+from voxloop.deep.objective.object_channels import ARROWS, CHANNELS
 from voxloop.deep.transfer import pinned, runtime, sent
 from voxloop.geometry import Spacing
 from voxloop.model import ClassInfo, Output
 
-#: what the network says of each voxel, in the order of its channels
-CHANNELS = (
-    ClassInfo(value=1, name="foreground", color="#e69f00"),
-    ClassInfo(value=2, name="boundary", color="#cc79a7"),
-    ClassInfo(value=3, name="distance", color="#009e73"),
-)
-#: the same of a network that learns where the middle of each object is
-ARROWS = (
-    ClassInfo(value=1, name="foreground", color="#e69f00"),
-    ClassInfo(value=2, name="arrow z", color="#0072b2"),
-    ClassInfo(value=3, name="arrow y", color="#cc79a7"),
-    ClassInfo(value=4, name="arrow x", color="#009e73"),
-)
 #: depth is off by tenths where the others are off by ones
 _DEPTH = 4.0
 #: squared error of arrows of length 1
