@@ -65,7 +65,7 @@ def verbs() -> dict[str, str]:
 
 @cache
 def messages() -> list[Message]:
-    """Every sentence that the package raises, once, in the order of rooms."""
+    """Every sentence that an error of the package is made with, once, in the order of rooms."""
     errors = {
         node.name
         for node in ast.parse((PACKAGE / "errors.py").read_text(encoding="utf-8")).body
@@ -79,10 +79,10 @@ def messages() -> list[Message]:
         parts = path.relative_to(PACKAGE).parts
         room = parts[0].removesuffix(".py")
         for node in ast.walk(ast.parse(text)):
-            if not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
                 continue
-            name = node.exc.func.id if isinstance(node.exc.func, ast.Name) else ""
-            words = re.sub(r"\s+", " ", _words(node.exc.args[0])).strip()
+            name = node.func.id
+            words = re.sub(r"\s+", " ", _words(node.args[0])).strip()
             if name in errors and len(re.sub(r"[…\W]", "", words)) > 7:
                 found.setdefault((name, words), Message(error=name, words=words, room=room))
     return list(found.values())
