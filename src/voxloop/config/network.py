@@ -111,7 +111,8 @@ class NetworkSettings(Config):
     )
     width: int = setting(
         16,
-        "channels of a 3-D network at full resolution, doubled with each level; SwinUNETR takes multiples of 12",
+        "channels of a 3-D network at full resolution, doubled with each level; to the nearest multiple of 8 in "
+        "SegResNet, of 12 in SwinUNETR",
         group="Network",
         unit="channels",
         ge=4,
@@ -138,7 +139,8 @@ class NetworkSettings(Config):
     normalisation: Literal["batch", "instance"] = setting(
         "batch",
         "what 3-D features are scaled by: batch, statistics of the training, so that tiles equal the whole; instance, "
-        "those of each block, which suits images of varying contrast but ties the result to the block",
+        "those of each block, which suits images of varying contrast but ties the result to the block, and computes "
+        "blocks of twice the network's stride at least (SwinUNETR: 64 a side)",
         group="Network",
         advanced=True,
         when=_DEEP,

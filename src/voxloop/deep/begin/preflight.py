@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from voxloop.deep.begin.material import Material
+from voxloop.deep.begin.memory import window_words
 
 #: how many times more voxels one class may have than another before that is said
 LOPSIDED = 20
@@ -104,22 +105,23 @@ def _and(words: Sequence[str]) -> str:
 
 
 def _padding(material: Material) -> list[Note]:
-    """A window of a 3-D network that is no multiple of its stride, with the nearest that is."""
-    strides = material.description.strides
-    if not strides:
-        return []
-    steps = [math.prod(axis) for axis in zip(*strides, strict=True)]
-    padded = [-(-n // step) * step for n, step in zip(material.window, steps, strict=True)]
-    waste = math.prod(padded) / math.prod(material.window) - 1
+    """A window that the network pads, with the nearest that it takes as it is."""
+    network, window = material.description, material.window
+    padded = network.padded(window)
+    waste = math.prod(padded) / math.prod(window) - 1
     if waste < PADDING:
         return []
-    near = [max(step, round(n / step) * step) for n, step in zip(material.window, steps, strict=True)]
-    window = " x ".join(map(str, material.window))
+    near = [max(n, round(side / n) * n) for side, n in zip(window, network.steps, strict=True)]
+    fix: dict[str, Any] = {"window": list(network.padded(near))}
+    instead = f"{window_words(fix['window'])} is computed as it is"
+    if network.volumetric and replace(network, normalisation="batch").padded(window) == window:
+        fix, instead = {"normalisation": "batch"}, "normalised by batch, they are computed as they are"
     return [
         Note(
-            words=f"Windows of {window} are padded to {' x '.join(map(str, padded))}, the network's stride being "
-            f"{' x '.join(map(str, steps))}: {waste:.0%} more to compute than they show.",
-            fix={"window": near},
+            words=f"Windows of {window_words(window)} are padded to {window_words(padded)}, what {network.architecture} "
+            f"computes being multiples of {window_words(network.steps)}, {window_words(network.smallest)} at least: "
+            f"{waste:.0%} more to compute than they show; {instead}.",
+            fix=fix,
         )
     ]
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from voxloop.config.deep import DeepConfig
-from voxloop.config.parsing import WINDOW_STRIDE
+from voxloop.config.parsing import SMALLEST_BLOCK, WINDOW_STRIDE
 from voxloop.deep.begin.memory import free_memory, memory_of
-from voxloop.deep.data.planning import plan_window
+from voxloop.deep.data.planning import plan_window, whole_steps
 from voxloop.deep.data.targets import FIRST
 from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.data.windows import TrainingImage
@@ -35,6 +35,8 @@ _LARGE = 384
 _VOXELS, _VOXELS_GPU = 2**16, 2**20
 #: share of the free memory that an automatic window may plan to use
 _ROOM = 0.5
+#: windows that are looked at until one is a multiple of the stride of the network that is planned for it
+_TRIES = 4
 
 
 def network_scale(config: DeepConfig, data: TrainingData) -> float:
@@ -113,7 +115,7 @@ def block_size(
     """The window of a 3-D network, in its voxels; ``describe`` says which network one has.
 
     ``auto``: as deep as it is wide in micrometres, no larger than image and labels with their surroundings need, of a
-    size that a step takes seconds for, smaller where memory is short.
+    size that a step takes seconds for and the network need not pad, smaller where memory is short.
     """
     if not isinstance(config.window, str):
         return config.window
@@ -121,13 +123,23 @@ def block_size(
     extent = _useful_extent(data, zoom, spacing)
     voxels = _VOXELS if device.type == "cpu" else _VOXELS_GPU
     while True:
-        window = plan_window(spacing, extent, voxels)
-        window = (window[0], max(16, window[1]), max(16, window[2]))
+        window = _unpadded(plan_window(spacing, extent, voxels), describe)
         with torch.random.fork_rng(devices=[]):  # not as meta tensors: SwinUNETR asks some for their numbers
             network = build(describe(window))
         if voxels <= 2**12 or memory_of(network, config, window)(config.batch_size) <= _ROOM * free_memory(device):
             return window
         voxels //= 2
+
+
+def _unpadded(window: Shape, describe: Callable[[Shape], NetworkConfig]) -> Shape:
+    """The window nearest to one of which a network computes no more than it shows; levels follow the window."""
+    window = (window[0], *(max(side, SMALLEST_BLOCK[1]) for side in window[1:]))  # type: ignore[assignment]
+    for _ in range(_TRIES):
+        network = describe(window)
+        if network.padded(window) == window:
+            break
+        window = whole_steps(window, network.steps, network.smallest)
+    return window
 
 
 def _useful_extent(data: TrainingData, zoom: Zoom, spacing: Spacing) -> Shape:

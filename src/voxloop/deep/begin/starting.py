@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -13,7 +13,7 @@ from voxloop.deep.begin.sizing import block_size, network_scale, window_size
 from voxloop.deep.data.planning import plan_levels
 from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.data.windows import Geometry
-from voxloop.deep.networks.network import NetworkConfig
+from voxloop.deep.networks.network import NetworkConfig, legal_width
 from voxloop.deep.objective.instances import output_of
 from voxloop.deep.predict.model import WEIGHTS, load
 from voxloop.deep.predict.predictor import Zoom
@@ -22,6 +22,10 @@ from voxloop.geometry import Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.runs.context import TaskContext
 from voxloop.runs.outcome import model_named
+
+
+#: levels that SegResNet keeps however flat the window is
+_FEWEST = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +93,11 @@ def describe(config: DeepConfig, data: TrainingData, window: Shape, spacing: Spa
             depth=config.levels,
         )
     levels = plan_levels(spacing, window, config.levels)
-    return NetworkConfig(
+    network = NetworkConfig(
         architecture=config.architecture,
         channels=data.channels,
         outputs=outputs,
-        width=config.width,
+        width=legal_width(config.architecture, config.width),
         filters=config.filters or (),
         kernels=levels.kernels,
         strides=levels.strides,
@@ -101,6 +105,14 @@ def describe(config: DeepConfig, data: TrainingData, window: Shape, spacing: Spa
         residual=config.residual,
         normalisation=config.normalisation,
     )
+    while config.architecture == "SegResNet" and len(network.strides) > _FEWEST and _wasteful(network, window):
+        network = replace(network, kernels=network.kernels[:-1], strides=network.strides[:-1])
+    return network
+
+
+def _wasteful(network: NetworkConfig, window: Shape) -> bool:
+    """Whether the network would pad an axis, which the planned levels stopped to halve, to twice its voxels or more."""
+    return any(whole >= 2 * side for whole, side in zip(network.padded(window), window, strict=True))
 
 
 def network_zoom(config: DeepConfig, data: TrainingData, scale: float) -> Zoom:

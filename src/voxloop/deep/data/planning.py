@@ -97,6 +97,24 @@ def plan_window(spacing: Sequence[float], extent: Sequence[int], voxels: int, mu
     return _shape(size)
 
 
+def whole_steps(window: Sequence[int], steps: Sequence[int], least: Sequence[int]) -> Shape:
+    """The window of about as many voxels whose sides are multiples of what a network computes in.
+
+    Parameters
+    ----------
+    window
+        Voxels zyx, as planned.
+    steps, least
+        What sides are multiples of, and the smallest there is, zyx; what one axis is given is taken from the next.
+    """
+    size: list[int] = []
+    for axis, (step, fewest) in enumerate(zip(steps, least, strict=True)):
+        rest = window[axis:]
+        share = math.prod(window) / (math.prod(size) * math.prod(rest))
+        size.append(max(fewest, round(rest[0] * share ** (1 / len(rest)) / step) * step))
+    return _shape(size)
+
+
 def _shortest(edge: Sequence[float], size: Sequence[int]) -> float:
     """Of the axes along which there is more than one voxel."""
     return min((step for step, n in zip(edge, size, strict=True) if n > 1), default=min(edge))

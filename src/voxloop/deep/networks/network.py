@@ -6,6 +6,7 @@ Knows nothing of images, labels or runs.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,6 +49,10 @@ _DECODERS: dict[str, dict[str, int | tuple[int, ...]]] = {
 _DEPTHS = {"PSPNet": 3, "DPT": 4}
 #: in-plane size below which an architecture pools its deepest features away; 64 elsewhere
 _SMALLEST = {"PAN": 128}
+#: what planes are padded to multiples of, whatever the encoder, and at least
+_STEP, _LEAST = 32, 64
+#: what the width of 3-D networks is a multiple of; any where none stands here
+_WIDTHS = {"SwinUNETR": 12, "SegResNet": 8}
 #: what decoder channels are multiples of: FPN normalises them in 32 groups; 8 elsewhere
 _GROUPS = {"FPN": 32}
 #: an encoder that DPT takes
@@ -92,7 +97,35 @@ class NetworkConfig:
             fewer = self.levels < _DEPTHS.get(self.architecture, DEEPEST)
             return f"{self.architecture} / {self.encoder}" + (f", {self.levels} levels" if fewer else "")
         wide = f"filters {'-'.join(map(str, self.filters))}" if self.filters else f"width {self.width}"
+        if self.architecture == "SwinUNETR":  # its levels are its own
+            return f"{self.architecture}, {wide}"
         return f"{self.architecture}, {wide}, {len(self.strides)} levels"
+
+    @property
+    def steps(self) -> Shape:
+        """What the sides zyx of what it computes are multiples of, in voxels."""
+        if not self.volumetric:
+            return 1, _STEP, _STEP
+        from voxloop.deep.networks import volumetric
+
+        return volumetric.steps(self)
+
+    @property
+    def smallest(self) -> Shape:
+        """The least that it computes, zyx in voxels."""
+        if not self.volumetric:
+            side = _SMALLEST.get(self.architecture, _LEAST)
+            return 1, side, side
+        if self.normalisation == "batch":
+            return self.steps
+        # instance normalisation needs more than one value a channel at the coarsest level
+        z, y, x = (2 * step if step > 1 else step for step in self.steps)
+        return z, y, x
+
+    def padded(self, size: Sequence[int]) -> Shape:
+        """What it computes for a window zyx: one that is no multiple of its steps is padded, and cut again."""
+        z, y, x = (max(n + -n % step, least) for n, step, least in zip(size, self.steps, self.smallest, strict=True))
+        return z, y, x
 
     @property
     def head(self) -> str:
@@ -189,7 +222,7 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwo
     for module in core.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = _BatchNorm2d
-    network = Network(core, max(int(core.encoder.output_stride), 32), _SMALLEST.get(config.architecture, 64))
+    network = Network(core, max(int(core.encoder.output_stride), config.steps[-1]), config.smallest[-1])
     if encoder_weights and encoder_weights != "imagenet":
         network.origin = load_encoder(core.encoder, Path(encoder_weights), config.encoder)
     return network
@@ -243,6 +276,12 @@ def _explain(config: NetworkConfig, weights: str | None, error: Exception) -> Co
     if config.architecture == "DPT":
         return ConfigError(f"encoder {name!r} does not fit DPT, which takes vision transformers; use {_TRANSFORMER!r}")
     return ConfigError(f"encoder {name!r} does not fit {config.architecture}: {text}")
+
+
+def legal_width(architecture: str, width: int) -> int:
+    """The width nearest to one asked for that a 3-D network can have."""
+    multiple = _WIDTHS.get(architecture, 1)
+    return max(1, round(width / multiple)) * multiple
 
 
 def count_parameters(module: nn.Module) -> int:

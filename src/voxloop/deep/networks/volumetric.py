@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voxloop.deep.networks import network
 from voxloop.errors import ConfigError, ModelError
 from voxloop.extras import install_line
 from voxloop.geometry import Shape
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 #: channels of the coarsest levels grow no further
 _WIDEST = 320
-#: resolutions of SwinUNETR, and what its width is a multiple of
-_SWIN_STRIDE, _SWIN_WIDTH = 32, 12
+#: voxels along each axis that one of the coarsest level of SwinUNETR stands for: planned levels are not its own
+_SWIN_STEP = 32
 #: what receptive fields are measured up to, voxels to one side
 _LIMIT = 320
 
@@ -71,22 +72,30 @@ def build(config: NetworkConfig) -> Network3d:
         raise ConfigError(f"{config.architecture} needs planned levels")
     core: nn.Module
     match config.architecture:
-        case "UNet3d":
-            core, stride = _plain(config), _total(strides)
         case "DynUNet":
-            core, stride = _dynunet(config), _total(strides)
-        case "SegResNet":
-            core, stride = _segresnet(config)
+            core = _dynunet(config)
         case "SwinUNETR":
-            core, stride = _swin(config), (_SWIN_STRIDE,) * 3
-        case name:
-            raise ConfigError(f"{name!r} is no 3-D network")
+            core = _swin(config)
+        case _:
+            core = _plain(config)
     for module in core.modules():
         if type(module) is nn.BatchNorm3d:
             module.__class__ = _BatchNorm3d
-    # instance normalisation needs more than one value a channel at the coarsest level
-    smallest = stride if config.normalisation == "batch" else tuple(2 * n if n > 1 else n for n in stride)
-    return Network3d(core, stride, smallest, config.channels)  # type: ignore[arg-type]
+    return Network3d(core, config.steps, config.smallest, config.channels)
+
+
+def steps(config: NetworkConfig) -> Shape:
+    """What the sides zyx of what a network computes are multiples of, in voxels."""
+    match config.architecture:
+        case "SwinUNETR":
+            return (_SWIN_STEP,) * 3
+        case "SegResNet":  # it halves along axes by the spacing alone, however few voxels there are
+            from monai.networks.nets.segresnet_ds import scales_for_resolution
+
+            scales = scales_for_resolution(list(config.spacing), n_stages=len(config.strides))
+            return _total([_shape(scale) for scale in scales[: len(config.strides) - 1]])
+        case _:
+            return _total(config.strides)
 
 
 def monai_arguments(config: NetworkConfig) -> tuple[str, dict[str, Any]]:
@@ -154,18 +163,11 @@ def _dynunet(config: NetworkConfig) -> nn.Module:
     return core
 
 
-def _segresnet(config: NetworkConfig) -> tuple[nn.Module, Shape]:
-    core = _plain(config)
-    z, y, x = (int(n) for n in core.shape_factor())  # type: ignore[operator]
-    return core, (z, y, x)
-
-
 def _swin(config: NetworkConfig) -> nn.Module:
     if importlib.util.find_spec("einops") is None:
         raise ConfigError(f"SwinUNETR needs the package einops, which is not installed: {install_line('einops')}")
-    if config.width % _SWIN_WIDTH:
-        near = max(1, round(config.width / _SWIN_WIDTH)) * _SWIN_WIDTH
-        raise ConfigError(f"width={config.width}: SwinUNETR takes multiples of {_SWIN_WIDTH}; nearest is {near}")
+    if config.width != (near := network.legal_width(config.architecture, config.width)):
+        raise ConfigError(f"width={config.width} does not fit SwinUNETR; nearest is {near}")
     return _plain(config)
 
 
@@ -183,8 +185,13 @@ def _widths(config: NetworkConfig, levels: int) -> list[int]:
     return [min(config.width * 2**level, max(config.width, _WIDEST)) for level in range(levels)]
 
 
-def _total(strides: tuple[Shape, ...]) -> Shape:
-    z, y, x = (prod(axis) for axis in zip(*strides, strict=True))
+def _total(strides: Sequence[Shape]) -> Shape:
+    z, y, x = (prod(stride[axis] for stride in strides) for axis in range(3))
+    return z, y, x
+
+
+def _shape(values: Sequence[int]) -> Shape:
+    z, y, x = (int(value) for value in values)
     return z, y, x
 
 
