@@ -23,7 +23,6 @@ from voxloop.model import ClassInfo
 from voxloop.runs.context import TaskContext
 from voxloop.runs.outcome import model_named
 
-
 #: levels that SegResNet keeps however flat the window is
 _FEWEST = 3
 

@@ -67,8 +67,7 @@ class _BatchNorm3d(nn.BatchNorm3d):
 
 def build(config: NetworkConfig) -> Network3d:
     """A network with random weights. Raises ConfigError where its settings do not fit each other."""
-    kernels, strides = config.kernels, config.strides
-    if config.architecture != "SwinUNETR" and not kernels:
+    if config.architecture != "SwinUNETR" and not config.kernels:
         raise ConfigError(f"{config.architecture} needs planned levels")
     core: nn.Module
     match config.architecture:
