@@ -118,9 +118,9 @@ def _padding(material: Material) -> list[Note]:
         fix, instead = {"normalisation": "batch"}, "normalised by batch, they are computed as they are"
     return [
         Note(
-            words=f"Windows of {window_words(window)} are padded to {window_words(padded)}, since what "
-            f"{network.architecture} computes are multiples of {window_words(network.steps)}, {window_words(network.smallest)} at least: "
-            f"{waste:.0%} more to compute than they show; {instead}.",
+            words=f"Windows of {window_words(window)} are padded to {window_words(padded)}: {network.architecture} "
+            f"computes multiples of {window_words(network.steps)}, {window_words(network.smallest)} at least. That is "
+            f"{waste:.0%} more than they show; {instead}.",
             fix=fix,
         )
     ]
