@@ -13,7 +13,8 @@ from voxloop.deep.begin.sizing import block_size, network_scale, window_size
 from voxloop.deep.data.planning import plan_levels
 from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.data.windows import Geometry
-from voxloop.deep.networks.network import NetworkConfig, legal_width
+from voxloop.deep.networks.network import NetworkConfig
+from voxloop.deep.networks.volumetric import legal_width
 from voxloop.deep.objective.instances import output_of
 from voxloop.deep.predict.model import WEIGHTS, load
 from voxloop.deep.predict.predictor import Zoom

@@ -51,8 +51,6 @@ _DEPTHS = {"PSPNet": 3, "DPT": 4}
 _SMALLEST = {"PAN": 128}
 #: what planes are padded to multiples of, whatever the encoder, and at least
 _STEP, _LEAST = 32, 64
-#: what the width of 3-D networks is a multiple of; any where none stands here
-_WIDTHS = {"SwinUNETR": 12, "SegResNet": 8}
 #: what decoder channels are multiples of: FPN normalises them in 32 groups; 8 elsewhere
 _GROUPS = {"FPN": 32}
 #: an encoder that DPT takes
@@ -276,12 +274,6 @@ def _explain(config: NetworkConfig, weights: str | None, error: Exception) -> Co
     if config.architecture == "DPT":
         return ConfigError(f"encoder {name!r} does not fit DPT, which takes vision transformers; use {_TRANSFORMER!r}")
     return ConfigError(f"encoder {name!r} does not fit {config.architecture}: {text}")
-
-
-def legal_width(architecture: str, width: int) -> int:
-    """The width nearest to one asked for that a 3-D network can have."""
-    multiple = _WIDTHS.get(architecture, 1)
-    return max(1, round(width / multiple)) * multiple
 
 
 def count_parameters(module: nn.Module) -> int:

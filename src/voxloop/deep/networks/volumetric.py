@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxloop.deep.networks import network
 from voxloop.errors import ConfigError, ModelError
 from voxloop.extras import install_line
 from voxloop.geometry import Shape
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 _WIDEST = 320
 #: voxels along each axis that one of the coarsest level of SwinUNETR stands for: planned levels are not its own
 _SWIN_STEP = 32
+#: what the width of 3-D networks is a multiple of; any where none stands here
+_WIDTHS = {"SwinUNETR": 12, "SegResNet": 8}
 #: what receptive fields are measured up to, voxels to one side
 _LIMIT = 320
 
@@ -95,6 +96,12 @@ def steps(config: NetworkConfig) -> Shape:
             return _total([_shape(scale) for scale in scales[: len(config.strides) - 1]])
         case _:
             return _total(config.strides)
+
+
+def legal_width(architecture: str, width: int) -> int:
+    """The width nearest to one asked for that a 3-D network can have."""
+    multiple = _WIDTHS.get(architecture, 1)
+    return max(1, round(width / multiple)) * multiple
 
 
 def monai_arguments(config: NetworkConfig) -> tuple[str, dict[str, Any]]:
@@ -165,7 +172,7 @@ def _dynunet(config: NetworkConfig) -> nn.Module:
 def _swin(config: NetworkConfig) -> nn.Module:
     if importlib.util.find_spec("einops") is None:
         raise ConfigError(f"SwinUNETR needs the package einops, which is not installed: {install_line('einops')}")
-    if config.width != (near := network.legal_width(config.architecture, config.width)):
+    if config.width != (near := legal_width(config.architecture, config.width)):
         raise ConfigError(f"width={config.width} does not fit SwinUNETR; nearest is {near}")
     return _plain(config)
 
