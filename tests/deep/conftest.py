@@ -87,6 +87,10 @@ class ListeningContext:
     began: float = field(default_factory=time.monotonic)
 
     @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
     def settings(self) -> dict[str, Any]:
         return dict(self.config["settings"])
 

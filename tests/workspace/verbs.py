@@ -151,6 +151,7 @@ class Verbs:
                 "objects": "o", "level": "labels", "value": 1, "classes": None, "ids": None, "image": None,
                 "overwrite": False,
             },
+            "Workspace.object_classes": {"objects": "o", "level": "kinds"},
             "Workspace.study": {
                 "objects": "o", "groups": {"all": ["image"]}, "measures": ["area_um2"],
                 "rules": {"large": "area_um2 > 0"}, "only": "", "classes": {1: "a"}, "name": "Study",

@@ -1,13 +1,14 @@
-"""Settings of the learner of pictures: one class a frame or image. Pure."""
+"""Settings of the learner of pictures: one class a frame, image, tile or object. Pure."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from voxloop.config.base import LABELS, setting
 from voxloop.config.places import LoopSettings, PlaceAugmentationSettings, auto_or_side
+from voxloop.errors import ConfigError
 
 
 class PictureConfig(PlaceAugmentationSettings, LoopSettings):
@@ -17,10 +18,18 @@ class PictureConfig(PlaceAugmentationSettings, LoopSettings):
     --------
     >>> vl.PictureConfig(tiles="tiles").code()
     "vl.PictureConfig(tiles='tiles')"
+    >>> vl.PictureConfig(objects="objects-1").objects
+    ('objects-1',)
     """
 
     tiles: str | None = setting(
         None, "grid of tiles whose classes are learned, in the place of those of frames and images", group=LABELS
+    )
+    objects: tuple[str, ...] | None = setting(
+        None,
+        "objects whose classes are learned, by the names of the runs that made them, in the place of those of frames",
+        group=LABELS,
+        advanced=True,
     )
     training_set: str | None = setting(
         None,
@@ -75,6 +84,17 @@ class PictureConfig(PlaceAugmentationSettings, LoopSettings):
         le=0.5,
         step=0.05,
     )
+
+    @field_validator("objects", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) and value else value or None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> PictureConfig:
+        if self.objects and (self.tiles or self.training_set or self.validation_set):
+            raise ConfigError("objects= learns classes of objects, tiles= and its sets those of tiles; say one of them")
+        return self
 
     @field_validator("size", mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import AXES, Box
 from voxloop.given import flag, path_of, shown
+from voxloop.objects.said_classes import CLASSES, classes_in
 from voxloop.objects.table_files import TABLES, table_path, write_table
 from voxloop.plain_files import read_plain
 from voxloop.runs.run import Run
@@ -98,7 +99,8 @@ class Objects:
             the measures of shape alone.
         measures
             Groups of further ones (:func:`measure_more`): ``"shape"``, ``"skeleton"``, ``"contacts"``,
-            ``"regionprops"``. They take longer: each object is read as a whole. Kept as well.
+            ``"regionprops"``. They take longer: each object is read as a whole. Kept as well. ``"classes"``: what
+            people and networks said of each (:meth:`Workspace.object_classes`).
 
         Examples
         --------
@@ -131,7 +133,9 @@ class Objects:
                 with suppress(OSError):  # a folder that may only be read keeps nothing
                     replace_bytes(stored, table.to_csv().encode())
         for group in groups:
-            more = self._more(table, group, workers)
+            more = (
+                classes_in(self.path, table.index.tolist()) if group == CLASSES else self._more(table, group, workers)
+            )
             table = table.join(more[[name for name in more if name not in table]])
         return table
 

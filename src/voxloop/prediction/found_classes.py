@@ -1,4 +1,4 @@
-"""Which class a learner of pictures gave each frame, on disk; read while the run is going. Writes no labels."""
+"""Which class a learner of pictures gave each frame, tile or object, on disk; read while it goes. Writes no labels."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ class FoundClasses:
     tiles, boxes
         The grid whose tiles were looked at, and plane, top, bottom, left and right of each; ``frame`` is then the
         number of a tile. None where frames were.
+    objects, places
+        The objects that were looked at, and number and middle (z, y, x) of each. None where frames or tiles were.
+    run
+        The run that looked.
     """
 
     kind = "pictures"
@@ -40,6 +44,9 @@ class FoundClasses:
         self.frames: list[int] | None = about["frames"]
         self.tiles: str | None = about.get("tiles")
         self.boxes: list[list[int]] | None = about.get("boxes")
+        self.objects: str | None = about.get("objects")
+        self.places: list[list[int]] | None = about.get("places")
+        self.run: str = folder.parent.name
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Frames (n,) and probabilities (n, class). Raises PredictionError where nothing was looked at yet."""
@@ -47,12 +54,14 @@ class FoundClasses:
         return columns["frame"], columns["probabilities"]
 
     def table(self) -> pd.DataFrame:
-        """A row a frame: its class, how sure, and the probability of each class."""
+        """A row a frame, tile or object: its class, how sure, and the probability of each class."""
         import pandas as pd
 
         frames, probabilities = self.arrays()
         best = probabilities.argmax(1)
         data: dict[str, Any] = {"frame": frames, "class": [self.names[n] for n in best.tolist()]}
+        if self.places is not None:
+            data["object"] = np.array(self.places)[data.pop("frame"), 0]
         if self.boxes is not None:
             places = np.array(self.boxes)[frames]
             data |= {name: places[:, n] for n, name in enumerate(("plane", "top", "bottom", "left", "right"))}

@@ -21,7 +21,8 @@ from voxloop.prediction.found_batch import IMAGES, folder_of_image
 from voxloop.prediction.found_pieces import piece_path, write_piece
 from voxloop.runs.orders import LAST_WORD
 from voxloop.store.atomic import json_bytes, replace_bytes
-from voxloop.volumes import channels_of, read_block
+from voxloop.volumes import channels_of, open_volume, read_block
+from voxloop.volumes.object_windows import ObjectWindows
 
 if TYPE_CHECKING:
     from voxloop.runs.context import TaskContext
@@ -70,17 +71,25 @@ def _one(
     """Look at one image; the run's last word. Raises PredictionError where the model is for others."""
     facts = context.config
     volume = store.images.open(image)
-    if channels_of(volume) != model.spec.channels:
+    of_objects = model.spec.extra.get("window")
+    if bool(of_objects) != ("objects" in facts):
         raise PredictionError(
-            f"the model was trained on {model.spec.channels} channels, and image {image!r} has "
+            "the model tells classes of objects; say which, objects=..."
+            if of_objects
+            else "the model tells classes of pictures, not of objects; leave objects= out"
+        )
+    channels = model.spec.channels - bool(of_objects)  # one says where the object is
+    if channels_of(volume) != channels:
+        raise PredictionError(
+            f"the model was trained on {channels} channels, and image {image!r} has "
             f"{channels_of(volume)}; use an image with as many"
         )
     told: dict[str, Any] = {name: facts[name] for name in ("level", "node", "classes")}
-    told |= {name: facts.get(name) for name in ("threshold", "tiles", "boxes")}
+    told |= {name: facts.get(name) for name in ("threshold", "tiles", "boxes", "objects", "places")}
     told |= {"image": image, "frames": frames}
     shape = [int(n) for n in volume.shape[-3:]]
     begin(folder, {**told, **_about(model), "shape": shape if frames is None else shape[1:]})
-    return _look(context, folder, finder, volume, frames)
+    return _look(context, folder, finder, volume, frames, of_objects)
 
 
 def _about(model: Any) -> dict[str, Any]:
@@ -96,9 +105,26 @@ def _about(model: Any) -> dict[str, Any]:
     }
 
 
-def _look(context: TaskContext, folder: Path, finder: Any, volume: Any, frames: list[int] | None) -> str:
+def _read_objects(context: TaskContext, volume: Any, side: int) -> Callable[[int], np.ndarray]:
+    """What reads the window around an object (c, side, side) by its place in the list."""
+    facts = context.config
+    labels = open_volume(context.layout.named(facts["folder"]))
+    windows = ObjectWindows(volume, labels, facts["first"], side)
+    return lambda place: windows.read(facts["places"][place][0], facts["places"][place][1:])
+
+
+def _look(
+    context: TaskContext,
+    folder: Path,
+    finder: Any,
+    volume: Any,
+    frames: list[int] | None,
+    of_objects: int | None = None,
+) -> str:
     """Frame by frame, or at a volume; the run's last word."""
     read = partial(read_block, volume)
+    if "objects" in context.config:
+        read = _read_objects(context, volume, int(of_objects))
     threshold = context.config.get("threshold")
     depth, height, width = (int(n) for n in volume.shape[-3:])
     if hasattr(finder, "classify"):
@@ -112,7 +138,7 @@ def _look(context: TaskContext, folder: Path, finder: Any, volume: Any, frames: 
         pieces = FrameAnswers(
             partial(finder.frames, threshold=threshold), partial(_as_places, names=len(finder.names), axes=finder.axes)
         )
-    return _each(context, folder, pieces, read, frames, (height, width))
+    return _each(context, folder, pieces, read, frames, (height, width), of_objects=bool(of_objects))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +157,14 @@ def discard(path: str | Path) -> None:
 
 
 def _each(
-    context: TaskContext, folder: Path, pieces: FrameAnswers, read: Any, frames: list[int], shape: tuple[int, int]
+    context: TaskContext,
+    folder: Path,
+    pieces: FrameAnswers,
+    read: Any,
+    frames: list[int],
+    shape: tuple[int, int],
+    *,
+    of_objects: bool = False,
 ) -> str:
     """Frame after frame, a piece at a time; the run's last word."""
     began, told, boxes = time.monotonic(), 0.0, context.config.get("boxes")
@@ -142,6 +175,8 @@ def _each(
     count = left
 
     def grays(chosen: list[int]) -> np.ndarray:
+        if of_objects:
+            return np.stack([read(number) for number in chosen])
         return np.stack([read(_place(boxes, number, shape))[:, 0] for number in chosen])
 
     answers: list[Any] = []

@@ -18,6 +18,7 @@ from voxloop.runs import Run
 from voxloop.store.values import share, whole
 from voxloop.workspace.choices import one_image, run_name
 from voxloop.workspace.models import gather_models
+from voxloop.workspace.object_classes import accept_objects, objects_to_look_at
 from voxloop.workspace.project import Project
 from voxloop.workspace.tile_classes import accept_tiles, tiles_to_look_at
 
@@ -61,6 +62,7 @@ def find(
     config: PredictConfig | None = None,
     on_finished: Callable[[Run], object] | None = None,
     tiles: str | None = None,
+    objects: Any = None,
     **settings: Any,
 ) -> Run:
     """Look for animals, points or boxes in a process of its own; see :meth:`Workspace.predict`.
@@ -78,6 +80,9 @@ def find(
     """
     config = PredictConfig.of(config, **settings)
     project.store.check_open_to_runs()
+    looked = _objects_meant(project, run_or_model, objects, frames if tiles is None else tiles)
+    if looked is not None:
+        image = _image_of_objects(looked["image"], image)
     images = several_images(project, image)
     shown = images or [one_image(project.store, image)]  # type: ignore[arg-type]
     level = _level(project, run_or_model, level)
@@ -85,8 +90,7 @@ def find(
     learner = _learner_of(project, run_or_model)
     if tiles is not None and (learner != "pictures" or frames is not None):
         raise PredictionError("tiles= is for models that tell classes of pictures, in the place of frames=")
-    looked: dict[str, Any] | None = None
-    if learner == "pictures" and frames is None:
+    if learner == "pictures" and frames is None and looked is None:
         looked = tiles_to_look_at(project, run_or_model, tiles, shown[0])
     if images is not None and looked is not None:
         raise PredictionError("tiles are looked at in one image at a time; name one")
@@ -117,6 +121,25 @@ def find(
     if on_finished is not None:
         run.on_finished(on_finished)
     return run
+
+
+def _objects_meant(project: Project, source: Any, objects: Any, instead: object) -> dict[str, Any] | None:
+    """Which objects are looked at, as facts of a run; None where frames or tiles are."""
+    if _learner_of(project, source) != "pictures":
+        if objects is not None:
+            raise PredictionError("objects= is for models that tell classes of objects (vl.PictureConfig(objects=...))")
+        return None
+    looked = objects_to_look_at(project, source, objects)
+    if looked is not None and instead is not None:
+        raise PredictionError("this model tells classes of objects; say objects= in the place of frames= and tiles=")
+    return looked
+
+
+def _image_of_objects(of_them: str, given: str | Sequence[str] | None) -> str:
+    """The image that objects lie on, whatever was named. Raises PredictionError where that is another one."""
+    if given is not None and given != of_them and list(given) != [of_them]:
+        raise PredictionError(f"these objects lie on image {of_them!r}, not on {shown_value(given)}; leave image= out")
+    return of_them
 
 
 def _where(project: Project, level: str, images: list[str] | None, shown: list[str], frames: object) -> dict[str, Any]:
@@ -151,6 +174,8 @@ def accept_places(
     if isinstance(found, FoundBatch):
         return [number for one in found.values() for number in accept_places(project, one, frames, above)]
     marks: Any = project.store.marks(None, found.level, found.image)
+    if isinstance(found, FoundClasses) and found.objects is not None:
+        return accept_objects(project, found, share("above", above))
     if isinstance(found, FoundClasses) and found.boxes is not None:
         return accept_tiles(project, found, share("above", above))
     if isinstance(found, FoundClasses):

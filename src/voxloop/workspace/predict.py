@@ -48,6 +48,7 @@ def predict(
     *,
     frames: object = None,
     tiles: str | None = None,
+    objects: Any = None,
     level: str | None = None,
     threshold: float | None = None,
     on_finished: Callable[[Run], object] | None = None,
@@ -72,6 +73,9 @@ def predict(
         this name first, with the model that was saved for it.
     tiles
         Of models that tell classes of pictures: the grid whose tiles are looked at (None: the one that they learned).
+    objects
+        Of models that tell classes of objects: which ones are looked at, by name, run or themselves (None: those that
+        they learned).
     frames, level, threshold
         Of models that find animals, points or boxes: frame numbers, a range or ``"unlabelled"`` (None: all); where
         what is found belongs (None: the level that was learned); below which a peak is nothing (None: the model's).
@@ -98,11 +102,13 @@ def predict(
     if places.finds_places(project, run_or_model):
         if region is not None:
             raise PredictionError("animals, points and boxes are looked for in whole frames; leave region out")
-        return places.find(project, run_or_model, image, frames, name, level, threshold, config, on_finished, tiles)
-    if any(given is not None for given in (frames, tiles, level, threshold)):
+        return places.find(
+            project, run_or_model, image, frames, name, level, threshold, config, on_finished, tiles, objects
+        )
+    if any(given is not None for given in (frames, tiles, objects, level, threshold)):
         raise PredictionError(
-            "frames, tiles, level and threshold are for models that find animals, points, boxes or classes; this one "
-            "says something of each voxel: use region"
+            "frames, tiles, objects, level and threshold are for models that find animals, points, boxes or classes; "
+            "this one says something of each voxel: use region"
         )
     project.store.check_open_to_runs()
     images, one, box = _images_and_region(project, image, region, config)

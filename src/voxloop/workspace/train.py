@@ -18,6 +18,7 @@ from voxloop.store.teaching import freeze
 from voxloop.store.values import as_list, text
 from voxloop.workspace.channels import Channels
 from voxloop.workspace.choices import run_name
+from voxloop.workspace.object_classes import taught_objects
 from voxloop.workspace.project import Project
 from voxloop.workspace.tile_classes import taught_tiles
 
@@ -170,6 +171,8 @@ def _freeze(project: Project, config: Config) -> dict[str, Any]:
         return freeze_marks(project.store, config, "points")
     if isinstance(config, DetectConfig):
         return freeze_marks(project.store, config, "points", "boxes")
+    if isinstance(config, PictureConfig) and config.objects:
+        return taught_objects(project, config)
     if isinstance(config, PictureConfig) and config.tiles:
         return taught_tiles(project, config)
     if isinstance(config, PictureConfig):

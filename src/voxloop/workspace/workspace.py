@@ -24,6 +24,7 @@ from voxloop.workspace import g_ratio as fibres
 from voxloop.workspace import label_objects as labelling
 from voxloop.workspace import merge as merging
 from voxloop.workspace import methods as writing
+from voxloop.workspace import object_classes as sorting
 from voxloop.workspace import objects as separating
 from voxloop.workspace import packing, people, review
 from voxloop.workspace import pairs as pairing
@@ -66,6 +67,7 @@ class Workspace(Project):
     track = tracking.track
     fit_objects = separating.fit_objects
     label_objects = labelling.label_objects
+    object_classes = sorting.object_classes
     doubtful_objects = doubting.doubtful_objects
     g_ratio = fibres.g_ratio
     study = studying.study

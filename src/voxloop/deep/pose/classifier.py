@@ -176,5 +176,10 @@ def picture_spec(name: str, classes: Sequence[ClassInfo], channels: int, settled
         outputs=(Output(name="picture", kind="picture", channels=len(classes)),),
         halo=None,
         normalisation={"mean": settled["mean"], "std": settled["std"]},
-        extra={"network": name, "side": settled["side"], "title": name},
+        extra={
+            "network": name,
+            "side": settled["side"],
+            "title": name,
+            **({"window": settled["window"]} if "window" in settled else {}),
+        },
     )

@@ -27,6 +27,7 @@ from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.runs.context import TaskContext
 from voxloop.store.layout import RunPlace
+from voxloop.volumes.object_windows import ObjectWindows
 
 #: pictures are shown to the network at most so large, where nobody says how large
 _SIDE = 224
@@ -62,6 +63,8 @@ class PictureSubject:
             largest = max(max(one.shape[-2:]) for one in pictures)
             side = min(largest, _SIDE) if config.size == "auto" else int(config.size)
             self._settled = {"mean": mean, "std": std, "side": max(32, -(-side // 32) * 32)}
+            if "objects" in context.config:
+                self._settled["window"] = int(context.config["objects"]["window"])
         self._reader = Reader(self._settled["mean"], self._settled["std"])
         weights = None if saved.state else config.encoder_weights or None
         network = build_classifier(config.network, self._channels, len(self._classes), weights)
@@ -217,7 +220,7 @@ def open_pictures(
     """Labelled pictures, the place of the class of each, the classes, the number of channels. Raises LabelError."""
     from voxloop.store import Store
     from voxloop.store.workspace import open_marks
-    from voxloop.volumes import channels_of, read_block
+    from voxloop.volumes import channels_of, open_volume, read_block
 
     pictures: list[AlbumPicture] = []
     truth: list[int] = []
@@ -251,6 +254,19 @@ def open_pictures(
             name = f"{image}/{top}:{bottom},{left}:{right}"  # readers keep what they read by its name
             pictures.append(AlbumPicture(name, plane, (bottom - top, right - left), read, nothing(2)))
             truth.append(values.index(value))
+        windows = facts.get("objects", {"parts": ()})
+        for part in windows["parts"]:
+            volume = store.images.open(part["image"])
+            channels = channels or channels_of(volume) + 1
+            if channels_of(volume) + 1 != channels:
+                raise LabelError("the images have different numbers of channels; learn from those alike")
+            labels = open_volume(store.layout.named(part["folder"]))
+            cutter = ObjectWindows(volume, labels, part["first"], windows["window"])
+            for number, *middle, value in part["classed"]:
+                name = f"{part['objects']}/{number}"
+                read = partial(_read_object, cutter, number, middle)
+                pictures.append(AlbumPicture(name, 0, (cutter.side, cutter.side), read, nothing(2)))
+                truth.append(values.index(value))
     if len(set(truth)) < 2:
         raise LabelError(f"only one class is given in level {level.name!r}; give pictures of a second class theirs")
     return pictures, truth, classes, channels
@@ -262,6 +278,11 @@ def _read_tile(volume: Any, top: int, left: int, box: Box) -> np.ndarray:
 
     (z, y, x), stop = box.start, box.stop
     return read_block(volume, Box((z, y + top, x + left), (stop[0], stop[1] + top, stop[2] + left)))
+
+
+def _read_object(windows: ObjectWindows, number: int, middle: Sequence[int], box: Box) -> np.ndarray:
+    """Grays, and where the object is, of a box of the window around it."""
+    return windows.read(number, middle)[:, None][(slice(None), slice(None), *box.slices[1:])]
 
 
 def _held_out(truth: Sequence[int], share: float, seed: int) -> set[int]:
