@@ -43,11 +43,13 @@ class PictureConfig(PlaceAugmentationSettings, LoopSettings):
         group="Network",
         choices=("tf_efficientnet_lite0", "resnet18", "mobilenetv4_conv_small", "convnext_atto"),
     )
-    encoder_weights: Literal["", "imagenet"] = setting(
+    encoder_weights: str = setting(
         "imagenet",
-        "weights that it begins with; those of tf_efficientnet_lite0 are installed, others are downloaded",
+        "what it knows at the start: nothing, 'imagenet' (installed for tf_efficientnet_lite0, downloaded for others), "
+        "what an earlier run learnt, or a file of weights: .safetensors, or a .pth or .pt of tensors alone",
         group="Network",
         label="weights",
+        choices=("", "imagenet"),
     )
     size: int | str = setting(
         "auto",

@@ -23,10 +23,13 @@ class PlaceNetworkSettings(Config):
         group="Network",
         choices=("", "tu-tf_efficientnet_lite0", "resnet18", "resnet50", "tu-mobilenetv4_conv_small"),
     )
-    encoder_weights: Literal["", "imagenet"] = setting(
+    encoder_weights: str = setting(
         "",
-        "weights that the encoder begins with; those of tu-tf_efficientnet_lite0 are installed, others are downloaded",
+        "what the encoder knows at the start: nothing, 'imagenet' (installed for tu-tf_efficientnet_lite0, downloaded "
+        "for others), what that of an earlier run learnt, or a file of its weights: .safetensors, or a .pth or .pt of "
+        "tensors alone",
         group="Network",
+        choices=("", "imagenet"),
     )
     filters: int = setting(16, "channels at full resolution of the plain U-Net", group="Network", ge=2, le=512)
     filters_rate: float = setting(

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from voxloop.config.network import PLANAR
 from voxloop.deep.networks.network import NetworkConfig, build, count_parameters, receptive_field
+from voxloop.deep.pose.classifier import build_classifier
 from voxloop.errors import ConfigError
 
 TINY = "tu-test_efficientnet"
@@ -191,4 +192,6 @@ def test_weights_are_not_asked_for_again_and_again_where_there_is_no_network(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ConfigError, match=r"could not be downloaded.*local \.safetensors or \.pth file"):
         build(config(encoder=encoder), "imagenet")
-    assert asked == [("huggingface.co", 443)]
+    with pytest.raises(ConfigError, match=r"resnet18.*local \.safetensors or \.pth file"):
+        build_classifier("resnet18", 1, 2, "imagenet")
+    assert asked == 2 * [("huggingface.co", 443)]

@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
+from safetensors.torch import load_file
 from tests.deep.conftest import ListeningContext
 
 from voxloop.config import DetectConfig, PoseConfig
 from voxloop.config.places import PlaceSettings
+from voxloop.deep.networks.network import build_encoder
 from voxloop.deep.pose.learner import train_detect, train_pose
 from voxloop.deep.pose.model import load
 from voxloop.deep.pose.pictures import Reader, pictures_of
+from voxloop.deep.predict.model import WEIGHTS
 from voxloop.errors import ConfigError, LabelError
 from voxloop.store import Store
 from voxloop.store.mark_teaching import freeze_marks
@@ -230,7 +234,14 @@ def test_what_does_not_fit_is_said_in_a_sentence(begin: Any) -> None:
     context = begin(PoseConfig(pipeline="single", **TINY), picture, instances, **SKELETON)
     with pytest.raises(ConfigError, match="several; use 'top-down'"):
         train_pose(context)
-    for changed, words in (({"anchor": "nose"}, "use head, middle, tail"), ({"start_from": "gone"}, "neither a run")):
+    faults = (
+        ({"anchor": "nose"}, "use head, middle, tail"),
+        ({"start_from": "gone"}, "neither a run"),
+        ({"encoder_weights": "gone", "encoder": "tu-test_resnet"}, "encoder_weights='gone' is neither a run"),
+        ({"encoder_weights": "gone.pth", "encoder": "tu-test_resnet"}, "there are no weights at gone.pth"),
+        ({"encoder_weights": "imagenet"}, "the plain U-Net has no encoder of others"),
+    )
+    for changed, words in faults:
         settings = PoseConfig(**{**TINY, **changed}).to_json()
         with pytest.raises(ConfigError, match=words):
             train_pose(ListeningContext(context.path, {**context.config, "settings": settings}, context.workspace))
@@ -241,7 +252,7 @@ def test_what_does_not_fit_is_said_in_a_sentence(begin: Any) -> None:
         freeze_marks(store, DetectConfig(), "boxes")
 
 
-def test_classes_of_pictures(begin: Any) -> None:
+def test_classes_of_pictures(begin: Any, tmp_path: Path) -> None:
     from voxloop.config import PictureConfig
     from voxloop.deep.pose.classifier import load as load_classifier
     from voxloop.deep.pose.learner import train_pictures
@@ -254,13 +265,23 @@ def test_classes_of_pictures(begin: Any) -> None:
         away = np.hypot(y - rng.uniform(14, 26), x - rng.uniform(16, 32))
         picture[frame] += 120 * ((away < 9) & (away > 5 * kind))
     names = ["disc", "ring"]
+    others = timm.create_model("test_resnet", num_classes=7).state_dict()
+    torch.save({"state_dict": {f"module.{name}": value for name, value in others.items()}}, tmp_path / "encoder.pth")
     config = PictureConfig(
-        network="test_resnet", encoder_weights="", threads=1, device="cpu", batch_size=8, steps_per_epoch=4, epochs=2,
-        warmup_steps=1,
+        network="test_resnet", encoder_weights=str(tmp_path / "encoder.pth"), threads=1, device="cpu", batch_size=8,
+        steps_per_epoch=4, epochs=2, warmup_steps=1,
     )  # fmt: skip
     frames = {frame: names[kind] for frame, kind in enumerate(kinds)}
     context = begin(config, picture.clip(0, 255).astype(np.uint8), frames, kind="pictures", classes=names)
     assert train_pictures(context) == "finished"
+    (began,) = [event["text"] for event in context.of("log") if "come from" in event["text"]]
+    assert f"{len(others) - 2} of {len(others)} tensors" in began  # all but the classes
+    assert "made to take 1 channel" in began
+    # what it has learned is a start for others, of pictures and of places
+    kept = str(context.path / "model" / WEIGHTS)
+    encoder = build_encoder("tu-test_resnet", 1, 4, kept)
+    assert encoder.origin.startswith(f"{len(encoder.state_dict())} of {len(encoder.state_dict())} tensors")
+    assert torch.equal(encoder.state_dict()["model.conv1.0.weight"], load_file(kept)["conv1.0.weight"])
     told = context.of("measured")[0]
     assert told["name"] == "accuracy"
     assert np.sum(told["confusion"]["table"]) == told["pictures"] == 4

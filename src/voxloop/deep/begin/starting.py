@@ -127,11 +127,13 @@ def encoder_weights(config: DeepConfig, context: TaskContext) -> str | None:
 
     None where the whole network goes on from earlier weights. Raises ConfigError where there is no such run.
     """
-    given = config.encoder_weights
-    if config.start_from:
-        return None
-    if given is None or given == "imagenet" or Path(given).suffix:
-        return given
+    return None if config.start_from else weights_named(config.encoder_weights, context)
+
+
+def weights_named(given: str | None, context: TaskContext) -> str | None:
+    """None, ``"imagenet"`` or a file: a run is known by its name. Raises ConfigError where there is no such run."""
+    if not given or given == "imagenet" or Path(given).suffix:
+        return given or None
     return str(ancestor(given, context, "encoder_weights") / WEIGHTS)
 
 

@@ -243,7 +243,8 @@ def build_encoder(name: str, channels: int, depth: int, weights: str | None) -> 
     except Exception as error:  # smp, timm and the hub raise whatever comes to hand
         raise _explain(described, weights, error) from error
     if local:
-        load_encoder(encoder, Path(local), name)
+        told = load_encoder(encoder, Path(local), name)
+        encoder.origin = "" if weights == "imagenet" else told  # type: ignore[assignment]
     return encoder
 
 

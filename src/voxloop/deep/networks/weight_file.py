@@ -18,7 +18,7 @@ from voxloop.errors import ConfigError
 #: what names of tensors begin with, by who trained or wrapped the network
 _PREFIXES = (
     "module.", "core.", "model.", "backbone.", "image_encoder.", "base_encoder.", "encoder_q.", "encoder.",
-    "teacher.", "student.",
+    "teacher.", "student.", "nodes.", "things.", "animals.",
 )  # fmt: skip
 #: where files of training keep the weights among other things
 _WITHIN = ("state_dict", "model_state_dict", "model_state", "model", "teacher", "student")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,40 +120,34 @@ def load(folder: str | Path) -> PictureModel:
 
 
 def build_classifier(name: str, channels: int, classes: int, weights: str | None) -> nn.Module:
-    """A classifier of timm. Raises ConfigError where it is not known, or its weights cannot be had."""
+    """A classifier of timm; ``weights`` as for :func:`voxloop.deep.networks.network.build`.
+
+    Raises ConfigError where it is not known, or its weights cannot be had.
+    """
     import timm
 
+    from voxloop.deep.networks.downloads import soon
     from voxloop.deep.networks.imagenet import installed_weights
+    from voxloop.deep.networks.weight_file import load_encoder
 
     if name not in timm.list_models():
         raise ConfigError(f"network {name!r} is not known to timm; use 'tf_efficientnet_lite0' or 'resnet18'")
-    local = installed_weights(f"tu-{name}") if weights else None
+    imagenet = weights == "imagenet"
+    local = installed_weights(f"tu-{name}") if imagenet else weights
+    online = imagenet and local is None
     try:
-        network: nn.Module = timm.create_model(
-            name, pretrained=bool(weights and local is None), in_chans=channels, num_classes=classes
-        )
+        with soon() if online else nullcontext():
+            network: nn.Module = timm.create_model(name, pretrained=online, in_chans=channels, num_classes=classes)
     except Exception as error:  # timm and the hub raise whatever comes to hand
         text = " ".join(str(error).split())[:200]
         raise ConfigError(
             f"network {name!r} cannot be made ({text}); use network='tf_efficientnet_lite0', whose weights are "
-            "installed, or encoder_weights=''"
+            "installed, encoder_weights='', or a local .safetensors or .pth file"
         ) from error
     if local is not None:
-        _load_fitting(network, local)
+        told = load_encoder(network, Path(local), name)
+        network.origin = "" if imagenet else told  # type: ignore[assignment]
     return network
-
-
-def _load_fitting(network: nn.Module, path: Path) -> None:
-    """Take the weights that fit by name and shape; a first layer of three channels is made to take others."""
-    from safetensors.torch import load_file
-
-    from voxloop.deep.networks.weight_file import adapted
-
-    stored = load_file(path)
-    own = network.state_dict()
-    found = {name: adapted(stored.get(name), value) for name, value in own.items()}
-    fitting = {name: value for name, value in found.items() if value is not None and value.shape == own[name].shape}
-    network.load_state_dict(fitting, strict=False)
 
 
 def shown_picture(picture: AlbumPicture, reader: Reader, view: WindowView | None, side: int) -> Tensor:

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxloop.config.pictures import PictureConfig
+from voxloop.deep.begin.starting import weights_named
 from voxloop.deep.networks.device import autocast, lay_out, move_network, resolve_device, resolve_precision
 from voxloop.deep.pose import judging
+from voxloop.deep.pose.beginning import begin_with, tell_origin
 from voxloop.deep.pose.classifier import PictureModel, build_classifier, load, picture_spec, shown_picture
 from voxloop.deep.pose.pictures import AlbumPicture, Reader, nothing, statistics
 from voxloop.deep.pose.scores import PlaceScores
@@ -66,8 +68,12 @@ class PictureSubject:
             if "objects" in context.config:
                 self._settled["window"] = int(context.config["objects"]["window"])
         self._reader = Reader(self._settled["mean"], self._settled["std"])
-        weights = None if saved.state else config.encoder_weights or None
+        fresh = not saved.state and not config.start_from
+        weights = weights_named(config.encoder_weights, context) if fresh else None
         network = build_classifier(config.network, self._channels, len(self._classes), weights)
+        tell_origin(network, context)
+        if config.start_from and not saved.state:
+            begin_with(network, context, config.start_from, load)
         self.networks = nn.ModuleDict({"classifier": move_network(network, self.device)})
         counts = np.bincount(self._truth, minlength=len(self._classes)).astype(float)
         even = counts.sum() / np.maximum(1, counts) / max(1, (counts > 0).sum())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.deep.pose.mark_model import MarkModel, checked_spec
+from voxloop.errors import ConfigError
 from voxloop.model import ClassInfo, ModelSpec, Output
 
 if TYPE_CHECKING:
@@ -107,11 +108,17 @@ def load(folder: str | Path) -> PlaceModel:
 
 
 def build_networks(plan: PlacePlan, encoder_weights: str | None = None) -> nn.ModuleDict:
-    """A ``ModuleDict`` with a network for each stage."""
+    """A ``ModuleDict`` with a network for each stage. Raises ConfigError where weights are for no encoder of it."""
     from torch import nn
 
+    from voxloop.deep.networks.imagenet import OFFLINE_ENCODER
     from voxloop.deep.pose.backbone import Backbone
 
+    if encoder_weights and not any(stage.backbone.encoder for stage in plan.stages):
+        raise ConfigError(
+            f"encoder_weights={encoder_weights!r}: the plain U-Net has no encoder of others; name one, like "
+            f"encoder={OFFLINE_ENCODER!r}"
+        )
     return nn.ModuleDict({stage.name: Backbone(stage.backbone, encoder_weights) for stage in plan.stages})
 
 

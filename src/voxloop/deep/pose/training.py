@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from voxloop.config.detect import DetectConfig
 from voxloop.config.pose import PoseConfig
-from voxloop.deep.begin.starting import ancestor
+from voxloop.deep.begin.starting import weights_named
 from voxloop.deep.networks.device import autocast, lay_out, move_network, resolve_device, resolve_precision
 from voxloop.deep.pose import judging
+from voxloop.deep.pose.beginning import begin_with, tell_origin
 from voxloop.deep.pose.finding import Finder, Found
 from voxloop.deep.pose.last_word import last_word
 from voxloop.deep.pose.lessons import Lesson, MapLoss, Teacher
@@ -24,7 +25,6 @@ from voxloop.deep.pose.split import hold_out
 from voxloop.deep.training.model_folder import write_model
 from voxloop.deep.training.saved import SavedTraining
 from voxloop.deep.transfer import runtime
-from voxloop.errors import ConfigError, ModelError
 from voxloop.runs.context import TaskContext
 from voxloop.store.layout import RunPlace
 
@@ -59,9 +59,12 @@ class PlaceSubject:
 
     def _build(self, *, resumed: bool) -> nn.ModuleDict:
         config = self._config
-        networks: nn.ModuleDict = build_networks(self.plan, None if resumed else config.encoder_weights or None)
+        fresh = not resumed and not config.start_from
+        weights = weights_named(config.encoder_weights, self._context) if fresh else None
+        networks: nn.ModuleDict = build_networks(self.plan, weights)
+        tell_origin(networks, self._context)
         if config.start_from and not resumed:
-            _begin_with(networks, self._context, config.start_from)
+            begin_with(networks, self._context, config.start_from, load)
         for name in list(networks.keys()):
             networks[name] = move_network(networks[name], self.device)
         return networks
@@ -151,22 +154,3 @@ class PlaceSubject:
         asked = getattr(self._config, "tolerance", "auto")
         stage = self.plan.stages[-1]
         return 2 * stage.sigma[-1] / stage.scale[-1] if asked == "auto" else float(asked)
-
-
-def _begin_with(networks: nn.ModuleDict, context: TaskContext, name: str) -> None:
-    """Take the weights of an earlier run or model folder. Raises ConfigError where they do not fit."""
-    from safetensors.torch import load_file
-
-    from voxloop.deep.predict.model import WEIGHTS
-
-    folder = ancestor(name, context)
-    try:
-        load(folder)  # says what is wrong with it
-    except ModelError as error:
-        raise ConfigError(f"start_from={name!r}: {error}") from error
-    tensors, own = load_file(folder / WEIGHTS), networks.state_dict()
-    fitting = {key: value for key, value in tensors.items() if key in own and own[key].shape == value.shape}
-    if len(fitting) < len(own) / 2:
-        raise ConfigError(f"start_from={name!r} is another network: {len(fitting)} of {len(own)} tensors fit")
-    networks.load_state_dict(fitting, strict=False)
-    context.emit("log", text=f"starts from {name!r}: {len(fitting)} of {len(own)} tensors")

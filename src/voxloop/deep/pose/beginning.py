@@ -1,0 +1,41 @@
+"""What networks of animals, things and pictures begin with: weights of an earlier run, or of an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import nn
+
+from voxloop.deep.begin.starting import ancestor
+from voxloop.errors import ConfigError, ModelError
+from voxloop.runs.context import TaskContext
+
+
+def begin_with(network: nn.Module, context: TaskContext, name: str, load: Callable[[Path], object]) -> None:
+    """Take the weights of an earlier run or model folder; ``load`` opens one and raises ModelError where it is none.
+
+    Raises ConfigError where they do not fit.
+    """
+    from safetensors.torch import load_file
+
+    from voxloop.deep.predict.model import WEIGHTS
+
+    folder = ancestor(name, context)
+    try:
+        load(folder)  # says what is wrong with it
+    except ModelError as error:
+        raise ConfigError(f"start_from={name!r}: {error}") from error
+    tensors, own = load_file(folder / WEIGHTS), network.state_dict()
+    fitting = {key: value for key, value in tensors.items() if key in own and own[key].shape == value.shape}
+    if len(fitting) < len(own) / 2:
+        raise ConfigError(f"start_from={name!r} is another network: {len(fitting)} of {len(own)} tensors fit")
+    network.load_state_dict(fitting, strict=False)
+    context.emit("log", text=f"starts from {name!r}: {len(fitting)} of {len(own)} tensors")
+
+
+def tell_origin(network: nn.Module, context: TaskContext) -> None:
+    """Log how much of a file of weights fits, once for each encoder that was given one."""
+    for told in dict.fromkeys(getattr(module, "origin", "") for module in network.modules()):
+        if told:
+            context.emit("log", text=told)
