@@ -265,3 +265,8 @@ def fake_gpu(capability: tuple[int, int] = (8, 0)) -> Iterator[Record]:
 def watched(record: Record) -> TorchDispatchMode:
     """A mode for another thread that works on the device: modes are seen by the thread that entered them alone."""
     return _Mode(record)
+
+
+def current() -> Record:
+    """What is being noted, or was last."""
+    return _runtime.record

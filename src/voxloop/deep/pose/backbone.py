@@ -114,6 +114,9 @@ class Backbone(nn.Module):
             nn.init.normal_(last.weight, std=0.01)
             nn.init.constant_(last.bias, _PRIOR if head.odds else 0.0)  # type: ignore[arg-type]
             self.heads[head.name] = last
+            # with the network where that is: sent anew, each step would wait for it
+            usual = torch.tensor(head.usual).view(-1, *[1] * config.axes) if head.usual else None
+            self.register_buffer(f"usual_{head.name}", usual, persistent=False)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         features: Sequence[Tensor] = self.encoder(x)
@@ -126,14 +129,14 @@ class Backbone(nn.Module):
             here = F.interpolate(here, skip.shape[2:], mode=mode, align_corners=False)
             here = self.up[str(level)](torch.cat([here, skip], 1))
             levels[level] = here
-        return {head.name: _scaled(head, self.heads[head.name](levels[head.level])) for head in self.config.heads}
+        return {
+            head.name: _scaled(self.heads[head.name](levels[head.level]), getattr(self, f"usual_{head.name}"))
+            for head in self.config.heads
+        }
 
 
-def _scaled(head: MapHead, maps: Tensor) -> Tensor:
-    if not head.usual:
-        return maps
-    usual = torch.tensor(head.usual, device=maps.device).view(-1, *[1] * (maps.ndim - 2))
-    return usual * torch.exp(maps.float().clamp(-_FURTHEST, _FURTHEST))
+def _scaled(maps: Tensor, usual: Tensor | None) -> Tensor:
+    return maps if usual is None else usual * torch.exp(maps.float().clamp(-_FURTHEST, _FURTHEST))
 
 
 class _Encoder(nn.Module):

@@ -41,10 +41,11 @@ class PictureNetwork:
         import torch
 
         from voxloop.deep.networks.device import autocast, lay_out
+        from voxloop.deep.transfer import sent
 
         pixels = self._shown(pictures)
         with torch.inference_mode(), autocast(self._device, self._precision):
-            logits = self._network(lay_out(pixels.to(self._device))).float()
+            logits = self._network(lay_out(sent(pixels, self._device))).float()
         answer: np.ndarray = logits.softmax(1).cpu().numpy()
         return answer
 

@@ -16,6 +16,7 @@ from voxloop.deep.pose.peaks import Peaks, highest_peaks, local_peaks
 from voxloop.deep.pose.pictures import AlbumPicture, Reader
 from voxloop.deep.pose.plan import PlacePlan, StagePlan
 from voxloop.deep.pose.variation import WindowView, plain_view
+from voxloop.deep.transfer import runtime, sent
 
 #: peaks below this are not looked at, whatever the threshold, where scores are wanted for all thresholds
 LOWEST = 0.02
@@ -114,7 +115,7 @@ class Finder:
         crops: list[tuple[int, np.ndarray, float]] = []
         for number, (view, maps) in enumerate(zip(views, answers["maps"], strict=True)):
             peaks = local_peaks(
-                probabilities(maps, odds=self._plan.odds).cpu(), animals.stride("maps"), min(threshold, 0.2), radius=2
+                probabilities(maps, odds=self._plan.odds), animals.stride("maps"), min(threshold, 0.2), radius=2
             )
             if self._plan.most is not None:
                 peaks = peaks.take(torch.arange(min(len(peaks), self._plan.most)))
@@ -152,9 +153,9 @@ class Finder:
         views, answers = self._ask_whole(stage, pictures)
         out = []
         for number, view in enumerate(views):
-            maps = probabilities(answers["maps"][number], odds=plan.odds).cpu()
+            maps = probabilities(answers["maps"][number], odds=plan.odds)
             peaks = local_peaks(maps, stage.stride("maps"), threshold, radius=2)
-            fields = answers["fields"][number].float().cpu().numpy()
+            fields = answers["fields"][number].numpy()
             at, node, score = peaks.at.numpy(), peaks.channel.numpy(), peaks.score.numpy()
             longest = plan.longest * stage.scale[0]
             animals = group(at, node, score, fields, stage.stride("fields"), plan.edges, len(plan.names), longest)
@@ -167,7 +168,7 @@ class Finder:
         parts = []
         for view, shape, keep in _tiles(stage, picture.shape):
             answer = self._ask(stage, window_of(picture, self._reader, view, shape)[None])
-            maps = probabilities(answer["maps"][0], odds=self._plan.odds).cpu()
+            maps = probabilities(answer["maps"][0], odds=self._plan.odds)
             peaks = local_peaks(maps, stage.stride("maps"), max(LOWEST, threshold), radius=_radius(stage))
             at = view.on_picture(peaks.at.numpy()) if len(peaks) else np.zeros((0, len(picture.shape)))
             inside = np.all((at >= np.array(keep[0]) - 0.5) & (at < np.array(keep[1]) - 0.5), axis=1)
@@ -190,9 +191,11 @@ class Finder:
         return views, self._ask(stage, torch.stack(pixels))
 
     def _ask(self, stage: StagePlan, pixels: Tensor) -> dict[str, Tensor]:
+        """Maps on the processor: one wait for all of them."""
+        ready = pixels if runtime(self._device) is None else pixels.pin_memory()
         with autocast(self._device, self._precision):
-            out: dict[str, Tensor] = self._networks[stage.name](lay_out(pixels.to(self._device)))
-        return out
+            out: dict[str, Tensor] = self._networks[stage.name](lay_out(sent(ready, self._device)))
+        return {name: maps.float().cpu() for name, maps in out.items()}
 
 
 def _radius(stage: StagePlan) -> int:
@@ -252,7 +255,7 @@ def _by_channel(at: np.ndarray, peaks: Peaks, extents: np.ndarray | None, channe
 
 def _extents_at(answer: dict[str, Tensor], peaks: Peaks, stage: StagePlan) -> np.ndarray:
     """Half the sides of boxes at peaks, in pixels of the picture."""
-    maps = answer["extents"][0].float().cpu()
+    maps = answer["extents"][0]
     stride = torch.tensor([float(s) for s in stage.stride("extents")])
     cells = torch.round((peaks.at - (stride - 1) / 2) / stride).long()
     for axis in range(cells.shape[1]):

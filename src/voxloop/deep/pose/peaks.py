@@ -1,4 +1,4 @@
-"""Places of peaks in maps, finer than their cells. Pure torch."""
+"""Places of peaks in maps, finer than their cells. Pure torch, on the processor."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def highest_peaks(maps: Tensor, stride: Sequence[int]) -> tuple[Tensor, Tensor]:
     flat = maps.flatten(1)
     score, index = flat.max(1)
     cells = torch.stack(torch.unravel_index(index, maps.shape[1:]), 1)
-    found = torch.cat([torch.arange(len(maps))[:, None], cells.cpu()], 1)
-    return _finer(maps.cpu(), found, stride), score.cpu()
+    found = torch.cat([torch.arange(len(maps))[:, None], cells], 1)
+    return _finer(maps, found, stride), score
 
 
 def _finer(maps: Tensor, found: Tensor, stride: Sequence[int]) -> Tensor:
