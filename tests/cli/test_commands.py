@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -110,6 +111,12 @@ def test_new_train_predict_evaluate(stack, tmp_path):
     assert code == 0, error
     assert "drawn by chance" in out
     assert call("suggest", ws, "--strategy", "rnadom")[0] == 2
+    tifffile.imwrite(tmp_path / "cut.tif", tifffile.imread(stack / "image.tif"))
+    with Workspace.open(ws) as opened:
+        opened.images.add("cut short", tmp_path / "cut.tif", spacing=(1, 1, 1))
+    os.truncate(tmp_path / "cut.tif", 9000)
+    code, out, error = call("predict", ws, "first", "--all", "--name", "both", "--json")
+    assert (code, json.loads(out)["state"], list(json.loads(out)["failed"])) == (1, "finished", ["cut short"]), error
 
 
 def test_two_labelings_are_held_against_each_other(stack, tmp_path):

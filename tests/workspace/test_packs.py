@@ -1,4 +1,7 @@
-"""A training goes away in one file and comes home: the same to the last bit; what is no honest pack is refused."""
+"""A training goes away in one file and comes home: the same to the last bit; what is no honest pack is refused.
+
+The image is large and the labels lie in a corner of it, so a pack that is small and trains holds what it must.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,16 @@ from tests.in_process import in_process
 
 import voxloop as vl
 from voxloop.cli import main
-from voxloop.errors import RunError, WorkspaceError
+from voxloop.errors import RunError, VolumeError, WorkspaceError
+from voxloop.workspace.pack_file import extract, read_facts
 
 #: what training away may write otherwise: times, and who did it
 TOLD = ("events.jsonl", "config.json", "launch.json", "lock", "stdout.log", "outcome.json", "state.json")
 NETWORK = vl.DeepConfig(
-    epochs=1, window=(1, 64, 64), encoder="tu-test_efficientnet", teacher="none", compare_with="none", device="cpu"
+    epochs=1, window=(1, 64, 64), encoder="tu-test_efficientnet", teacher_windows=2, compare_with="none", device="cpu"
 )
 NEWER = b'{"version": 99, "run": "r", "workspace": "w", "config": "c", "trained": false, "made_with": {}, "files": 0}'
+PLANES, SIDE = 120, 800
 FOREST = vl.ShallowConfig(trees=4, sigmas_um=(0.1, 0.2), dimensions="2d")
 
 
@@ -31,10 +36,10 @@ FOREST = vl.ShallowConfig(trees=4, sigmas_um=(0.1, 0.2), dimensions="2d")
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[vl.Workspace]:
     """An image that stays where it is, strokes, and later ones that no run learns from."""
     folder = tmp_path_factory.mktemp("packs")
-    y, x = np.ogrid[:96, :96]
-    disks = ((y % 32 - 16) ** 2 + (x % 32 - 16) ** 2 < 90) * 90
-    noise = np.random.default_rng(0).integers(20, 60, (6, 96, 96))
-    tifffile.imwrite(folder / "disks.tif", (noise + disks).astype(np.uint8))
+    y, x = np.ogrid[:SIDE, :SIDE]
+    disks = ((y % 32 - 16) ** 2 + (x % 32 - 16) ** 2 < 90) * np.uint8(90)
+    noise = np.random.default_rng(0).integers(20, 60, (PLANES, SIDE, SIDE), dtype=np.uint8)
+    tifffile.imwrite(folder / "disks.tif", noise + disks)
     made = vl.Workspace.create(
         folder / "ws", image=folder / "disks.tif", classes=["cell", "rest"], spacing=(0.3, 0.1, 0.1)
     )
@@ -51,8 +56,10 @@ def made_by(run: vl.Run) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in files.items() if Path(name).name not in TOLD}
 
 
-@pytest.mark.parametrize("config", [FOREST, NETWORK], ids=["shallow", "deep"])
-def test_trained_away_is_trained_at_home_to_the_last_bit(ws: vl.Workspace, tmp_path: Path, config: object) -> None:
+@pytest.mark.parametrize(("config", "most"), [(FOREST, 8), (NETWORK, 75)], ids=["shallow", "deep"])
+def test_trained_away_is_trained_at_home_to_the_last_bit(
+    ws: vl.Workspace, tmp_path: Path, config: object, most: float
+) -> None:
     home = ws.train(config)
     assert home.state == "finished"
     ws.labels().paint(index=1, points=[(5, 5), (80, 80)], radius=6, value=2)  # not what was learnt from
@@ -62,6 +69,10 @@ def test_trained_away_is_trained_at_home_to_the_last_bit(ws: vl.Workspace, tmp_p
         ws.unpack(away)
     trained = vl.train_pack(away)
     assert {path.name for path in tmp_path.iterdir()} == {Path(away).name, trained.name}
+    share, _, words = read_facts(Path(away)).carried["image"].partition("%, ")
+    assert float(share) < most
+    assert Path(away).stat().st_size < most / 100 * PLANES * SIDE**2
+    assert "the labels" in words
     with pytest.raises(RunError, match="takes the pack into a new run"):
         ws.unpack(trained)
     with pytest.raises(RunError, match="trained already"):
@@ -83,6 +94,8 @@ def test_commands_take_a_new_run_there_and_back(ws: vl.Workspace, tmp_path: Path
 
     sets = ("--set", "trees=4", "--set", "dimensions=2d")
     there = tmp_path / "later.vxl"
+    assert ", what surrounds the labels" in typed("pack", ws.path, "--learner", "shallow", *sets, "--to", tmp_path)
+    ws.runs["shallow-2"].delete()
     said = json.loads(typed("pack", ws.path, "--learner", "shallow", *sets, "--name", "later", "--to", there, "--json"))
     assert said["path"] == str(there)
     assert ws.runs["later"].state == "created"
@@ -127,6 +140,33 @@ def test_what_is_no_honest_pack_is_refused(pack: Path, tmp_path: Path, change: d
     with pytest.raises(RunError, match=words):
         vl.train_pack(bad)
     assert not list(tmp_path.glob("**/evil.txt"))
+
+
+def test_what_was_not_packed_is_a_sentence_and_never_zeros(ws: vl.Workspace, pack: Path, tmp_path: Path) -> None:
+    extract(pack, tmp_path / "opened")
+    with vl.Workspace.open(tmp_path / "opened", read_only=True) as small:
+        volume = small.images["image"]
+        assert np.array_equal(volume[0, :96, :96], ws.images["image"][0, :96, :96])
+        with pytest.raises(VolumeError, match=r"was packed, and voxels z 100:101, .* --whole"):
+            volume[100, :96, :96].values  # noqa: B018
+    for number, config in enumerate((FOREST, NETWORK)):
+        whole = ws.pack(config, tmp_path / f"{number}.vxl", whole=True)
+        assert read_facts(whole).carried == {"image": "whole: as asked for"}
+        ws.runs[read_facts(whole).run].delete()
+
+
+def test_a_file_of_weights_goes_along(ws: vl.Workspace, tmp_path: Path) -> None:
+    import timm
+    from safetensors.torch import save_file
+
+    weights = tmp_path / "own.safetensors"
+    save_file(timm.create_model("test_efficientnet").state_dict(), weights)
+    path = ws.pack(NETWORK.changed(encoder_weights=str(weights), epochs=1, teacher="none"), tmp_path / "weights.vxl")
+    weights.unlink()
+    run = ws.unpack(vl.train_pack(path))
+    assert "weights/own.safetensors" in str(run.history.log)
+    with pytest.raises(WorkspaceError, match="no such file to go along"):
+        ws.pack(NETWORK.changed(encoder_weights=str(weights)), tmp_path / "more.vxl")
 
 
 def test_a_pack_of_another_run_does_not_come_home(ws: vl.Workspace, pack: Path, tmp_path: Path) -> None:

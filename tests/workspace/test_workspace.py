@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import voxloop as vl
+from voxloop.errors import VolumeError
+from voxloop.model import ClassInfo
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,19 @@ def test_the_loop(trained, picture):
     assert prediction.labels.shape == truth.shape
     report = ws.evaluate(job, truth, exclude=ws.labels())
     assert report.iou_per_class["disc"] > 0.7
-    assert ws.evaluate("predict-1", truth).iou_per_class.keys() >= {"background", "disc"}
+    plain = ws.evaluate("predict-1", truth)
+    assert plain.iou_per_class.keys() >= {"background", "disc"}
+    more = truth.copy()
+    more[:2, :8, :8] = 3  # what nobody had painted when the model learned
+    missed = vl.evaluate(job.result, more, named=[ClassInfo(value=3, name="nucleus")])
+    assert missed.missed == {"nucleus": 128}
+    assert missed.iou_per_class["nucleus"] == 0
+    assert missed.foreground == plain.foreground
+    assert missed.iou_per_class["background"] < plain.iou_per_class["background"]
+    assert "not learned nucleus: all 128 voxels of it are missed" in repr(missed)
+    assert ws.evaluate("predict-1", more).missed == {"3": 128}
+    with pytest.raises(VolumeError, match="none of which is a class"):
+        ws.evaluate("predict-1", np.full_like(more, 255))
 
 
 def test_every_training_is_a_round(trained):

@@ -31,6 +31,7 @@ _LOOK = 0.2
 @click.option("--preset", help="Start from these settings, such as quick or auto.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
 @click.option("--name", help="Name of the new run.")
+@click.option("--whole", is_flag=True, help="Carry images as a whole, not only what training can touch of them.")
 @as_json
 def pack(
     workspace: Path,
@@ -40,21 +41,24 @@ def pack(
     preset: str | None,
     changes: tuple[str, ...],
     name: str | None,
+    whole: bool,
     as_json: bool,
 ) -> None:
-    """Write a training into one file, for another machine: the settings, the labels and the images it needs.
+    """Write a training into one file, for another machine: the settings, the labels and what it needs of the images.
 
     RUN: what was trained before; without it a new run waits here for its result.
     """
     from voxloop.config.commands import config_of
+    from voxloop.workspace.pack_file import read_facts
 
     if run is not None and (preset or changes or name):
         raise RunError(f"run {run!r} has its settings and its name; leave out --preset, --set and --name, or the run")
     with open_workspace(workspace) as ws:
-        written = ws.pack(run or config_of(learner, preset, None, changes), to, name=name)
-    size = written.stat().st_size
-    words = f"written: {written} ({size / 1e6:.1f} MB); 'voxloop train {written.name}' trains it on any machine"
-    tell(as_json, words, {"path": str(written), "bytes": size})
+        written = ws.pack(run or config_of(learner, preset, None, changes), to, name=name, whole=whole)
+    size, carried = written.stat().st_size, read_facts(written).carried
+    lines = [f"written: {written} ({size / 1e6:.1f} MB); 'voxloop train {written.name}' trains it on any machine"]
+    lines += [f"of image {image!r}: {words}" for image, words in carried.items()]
+    tell(as_json, "\n".join(lines), {"path": str(written), "bytes": size, "carried": carried})
 
 
 @click.command()

@@ -95,14 +95,23 @@ def _follow_one(run: Run, quiet: bool) -> None:
 
 
 def finish(run: Run, as_json: bool) -> None:
-    """Say how a run stands, and the one that it started; exit code 1 where one failed."""
+    """Say how a run stands, and the one that it started; exit code 1 where one failed, or an image of several did."""
     then = _next(run)
     facts = {**_facts(run), **({"then": _facts(then)} if then else {})}
     ended = [run, then] if then else [run]
     lines = [_last_words(one) for one in ended]
+    left_out = {image: why for one in ended for image, why in _failed_images(one).items()}
+    lines += [f"not predicted: {image}: {why}" if why else f"not predicted: {image}" for image, why in left_out.items()]
     tell(as_json, "\n".join(lines), facts)
-    if any(one.state in ("failed", "interrupted") for one in ended):
+    if left_out or any(one.state in ("failed", "interrupted") for one in ended):
         sys.exit(1)
+
+
+def _failed_images(run: Run) -> dict[str, str]:
+    """Of a run over several images those that it could not predict, and why: it went on to the others."""
+    if run.state != "finished" or not isinstance(run.config.get("images"), list):
+        return {}
+    return dict(getattr(run.result, "failed", {}))
 
 
 def _last_words(run: Run) -> str:
@@ -115,7 +124,8 @@ def _last_words(run: Run) -> str:
 def _facts(run: Run) -> dict[str, Any]:
     error = {"error": run.history.error} if run.history.error else {}
     outcome = {"outcome": asdict(run.outcome)} if run.outcome else {}
-    return {"run": run.name, "state": run.state, "path": str(run.path), **error, **outcome}
+    failed = {"failed": left_out} if (left_out := _failed_images(run)) else {}
+    return {"run": run.name, "state": run.state, "path": str(run.path), **error, **outcome, **failed}
 
 
 def tell(as_json: bool, text: str, data: dict[str, Any]) -> None:

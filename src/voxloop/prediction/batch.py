@@ -69,6 +69,11 @@ class Batch:
             raise PredictionError(f"{path} is damaged ({first_line(error)}); predict again") from error
         return table.rename(columns=text_of).map(text_of)
 
+    @property
+    def failed(self) -> dict[str, str]:
+        """Images that could not be predicted, and why."""
+        return {row["image"]: row.get("error", "") for row in _read(self.path / TABLE) if row["state"] == "failed"}
+
     def __repr__(self) -> str:
         return f"<Batch {self.path.name!r}: {len(self.predictions)} images>"
 

@@ -49,6 +49,11 @@ class FoundBatch(Mapping[str, "FoundPlaces | FoundClasses"]):
         return sum(1 for _ in self)
 
     @property
+    def failed(self) -> dict[str, str]:
+        """Images that were not looked at, once the run has finished."""
+        return {image: "" for image in self.images if image not in set(self)}
+
+    @property
     def kind(self) -> str:
         """``points``, ``boxes`` or ``pictures``; empty before the first image."""
         return next((self[image].kind for image in self), "")

@@ -27,11 +27,15 @@ def evaluate(
     region: object = None,
     *,
     classes: Sequence[Class] | None = None,
+    named: Sequence[Class] = (),
     kind: str = "auto",
     ignore: int | None = 0,
     seed: int = 0,
 ) -> Report:
     """Score a segmentation. Memory does not grow with the volume.
+
+    A class of the truth that the prediction does not know, because nobody had painted it when its model learned, counts
+    as what it is, missed: ``report.missed`` says how many voxels of each, the means are of the classes that both have.
 
     Parameters
     ----------
@@ -44,6 +48,8 @@ def evaluate(
     classes
         What the values mean; taken from prediction or truth where these know. Otherwise every value counts as a class
         of its own, named by its number.
+    named
+        Names of values of the truth that are no class of the prediction.
     kind
         ``"semantic"`` (classes), ``"instances"`` (one value per object, 0 none), or ``"auto"``: instances where the
         labels say so.
@@ -54,7 +60,7 @@ def evaluate(
     Raises
     ------
     VolumeError
-        Shapes differ, values are no whole numbers, or the truth holds values that no class has.
+        Shapes differ, values are no whole numbers, or the truth holds none of the values that the classes have.
 
     Examples
     --------
@@ -74,7 +80,7 @@ def evaluate(
         return _instances(_gather(ours, theirs, left_out, box, None, _binary), seed)
     known = tuple(classes) if classes is not None else ours.classes or theirs.classes
     tally = _gather(ours, theirs, left_out, box, ignore, None)
-    return _semantic(tally, known, ignore, seed)
+    return _semantic(tally, known, (*named, *theirs.classes), ignore, seed)
 
 
 def _box(ours: Readable, region: object) -> Box:
@@ -129,22 +135,27 @@ def _gather(
     return tally
 
 
-def _semantic(tally: _Tally, known: Sequence[Class], ignore: int | None, seed: int) -> Report:
+def _semantic(tally: _Tally, known: Sequence[Class], named: Sequence[Class], ignore: int | None, seed: int) -> Report:
     table = tally.table
+    unknown: list[Class] = []
     present = sorted({*table.truth.tolist(), *table.prediction.tolist()} - {ignore})
     if known:
-        strange = sorted(set(table.truth.tolist()) - {c.value for c in known})
-        if strange:
+        in_truth, learned = set(table.truth.tolist()), {c.value for c in known}
+        strange = sorted(in_truth - learned)
+        if strange and not in_truth & learned:
             listed = ", ".join(f"{c.value} {c.name}" for c in known)
             raise VolumeError(
-                f"the truth holds values {strange[:8]} that no class has (there are {listed}); map them to classes "
-                "first, 0 where nobody knows"
+                f"the truth holds values {strange[:8]}, none of which is a class (there are {listed}); map them to "
+                "classes first, 0 where nobody knows"
             )
+        names_of = {c.value: c.name for c in named}
+        unknown = [ClassInfo(value=value, name=names_of.get(value, str(value))) for value in strange]
     else:
         known = [ClassInfo(value=value, name=str(value), background=value == 0) for value in present]
-    values = [c.value for c in known]
+    everything = [*known, *unknown]
+    values = [c.value for c in everything]
     counts = metrics.class_counts(table, values)
-    names = [c.name for c in known]
+    names = [c.name for c in everything]
     foreground = [i for i, c in enumerate(known) if not c.background] or list(range(len(known)))
     per_block = np.array([_stacked(metrics.class_counts(block, values)) for block in tally.blocks])
 
@@ -169,6 +180,7 @@ def _semantic(tally: _Tally, known: Sequence[Class], ignore: int | None, seed: i
         recall_per_class=named(counts.recall),
         foreground=tuple(names[i] for i in foreground),
         excluded=tally.excluded,
+        missed={c.name: int(counts.fn[len(known) + i]) for i, c in enumerate(unknown)},
     )
 
 

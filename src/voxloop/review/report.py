@@ -15,7 +15,8 @@ class Report:
     ``iou``, ``dice``, ``precision`` and ``recall`` are means over foreground classes; ``iou_interval`` is the 90 %
     interval of ``iou`` by bootstrap over blocks. For instances these treat objects as one foreground, and ``ap``
     (by overlap, 0.5 to 0.95), ``pq``, ``f1``, ``arand`` and the two parts of the variation of information (bits) say
-    how well objects are told apart; None for classes.
+    how well objects are told apart; None for classes. ``missed`` are the voxels of classes that are in the truth and
+    were not learned: they lower the scores of what they were taken for, and have no part in the means.
 
     Examples
     --------
@@ -37,6 +38,7 @@ class Report:
     recall_per_class: dict[str, float]
     foreground: tuple[str, ...]
     excluded: int = 0
+    missed: dict[str, int] = field(default_factory=dict)  # voxels of classes that were not learned
     ap: dict[float, float] | None = None
     pq: float | None = None
     f1: float | None = None
@@ -78,6 +80,9 @@ class Report:
             rows += [("VOI split + merge", f"{_number(self.voi_split)} + {_number(self.voi_merge)} bits")]
         if self.objects is not None:
             rows.append(("objects", f"{self.objects[1]:,} for {self.objects[0]:,}"))
+        rows += [
+            ("not learned", f"{name}: all {count:,} voxels of it are missed") for name, count in self.missed.items()
+        ]
         left_out = f", {self.excluded:,} left out" if self.excluded else ""
         return [*rows, ("voxels", f"{self.voxels:,}{left_out}")]
 

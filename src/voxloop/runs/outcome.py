@@ -84,6 +84,12 @@ def model_named(layout: Layout, name: str, setting: str = "start_from") -> Path:
     raise ConfigError(f"{setting}={name!r} is neither a run with a model in {layout.runs} nor a model folder")
 
 
+def file_of_weights(layout: Layout, given: str) -> str:
+    """The file of weights that a setting names: as it came along in a pack, else where the setting says."""
+    packed = layout.weights / Path(given).name
+    return str(packed) if Path(given).suffix and packed.is_file() else given
+
+
 def model_folder(run: Path, which: Which = "better") -> Path:
     """The folder of a run's model: the one that was kept, or the one asked for. It may not be there (yet).
 

@@ -95,7 +95,7 @@ def fit_examples(
     watch = watch or Watch()
     if not judge:
         config = config.changed(choose="fixed")
-    bank = _common_bank(config, examples, earlier)
+    bank = common_bank(config, examples, earlier)
     normalisation = measure([example for example in examples if not example.judges])
     if earlier is not None:
         earlier.check_intensities(normalisation)
@@ -217,7 +217,7 @@ def _fit(
     return fit_classifier(table.features[rows], table.targets[rows], config, threads, after_pass, beside)
 
 
-def _common_bank(config: ShallowConfig, examples: Sequence[Example], earlier: KeptSamples | None) -> FeatureBank:
+def common_bank(config: ShallowConfig, examples: Sequence[Example], earlier: KeptSamples | None) -> FeatureBank:
     banks: dict[FeatureBank, str] = {}
     for example in examples:
         if len(example.labelled):
@@ -245,20 +245,24 @@ def _voxel(bank: FeatureBank) -> str:
 
 def _look(example: Example) -> np.ndarray:
     """Intensities (c, n) of up to a million voxels in planes that carry labels."""
+    blocks = [np.asarray(example.read(box), dtype=np.float32) for box in looked_at(example)]
+    return np.concatenate([block.reshape(block.shape[0], -1) for block in blocks], axis=1)
+
+
+def looked_at(example: Example) -> list[Box]:
+    """The parts of planes that carry labels on which intensities are measured."""
     planes, counts = np.unique(example.labelled.at[:, 0], return_counts=True)
     most = planes[np.argsort(-counts, kind="stable")[:8]]
     _, height, width = example.shape
     side = int(np.sqrt(_LOOKED_AT / len(most)))
-    out = []
+    boxes = []
     for z in most:
         own = example.labelled.at[example.labelled.at[:, 0] == z]
         y, x = (int(v) for v in np.median(own[:, 1:], axis=0))
         top = max(0, min(y - side // 2, height - side))
         left = max(0, min(x - side // 2, width - side))
-        box = Box.at((int(z), top, left), (1, side, side)).clip(example.shape)
-        block = np.asarray(example.read(box), dtype=np.float32)
-        out.append(block.reshape(block.shape[0], -1))
-    return np.concatenate(out, axis=1)
+        boxes.append(Box.at((int(z), top, left), (1, side, side)).clip(example.shape))
+    return boxes
 
 
 def _example(number: int, image: np.ndarray, labels: np.ndarray, spacing_um: Spacing) -> Example:

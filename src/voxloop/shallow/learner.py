@@ -15,7 +15,7 @@ from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import LabelError
 from voxloop.machine import machine
 from voxloop.model import ClassInfo, resolve
-from voxloop.runs.outcome import model_named
+from voxloop.runs.outcome import file_of_weights, model_named
 from voxloop.shallow.fitting import Fitted, fit_examples
 from voxloop.shallow.kept import load as load_samples
 from voxloop.shallow.model import ShallowModel, load
@@ -91,7 +91,8 @@ def _encoder(context: TaskContext, config: ShallowConfig) -> Encoder | None:
     if config.features == "filters":
         return None
     context.emit("log", text=f"opens the network {config.network} for its features")
-    opened: Encoder = resolve(str(context.config["encoder"]))(config.network, config.network_weights)
+    weights = file_of_weights(context.layout, config.network_weights)
+    opened: Encoder = resolve(str(context.config["encoder"]))(config.network, weights)
     return opened
 
 

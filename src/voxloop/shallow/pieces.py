@@ -73,7 +73,7 @@ def gather_supervoxels(
     looks: list[Look] = []
     done = 0
     with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
-        for _, members in groups(chosen, source.shape, _slab(unit, source.shape)):
+        for _, members in groups(chosen, source.shape, slab_of(unit, source.shape)):
             inner = _around(chosen[members])
             outer = inner.grow(unit.halo).clip(source.shape).aligned(unit.stride)
             part = unit.describe(_block(source, outer), inner.within(outer), pool.map)
@@ -129,7 +129,7 @@ def _majorities(
     return cells[clear], classes[votes.argmax(axis=1)][clear]
 
 
-def _slab(unit: Supervoxels, shape: Shape) -> Shape:
+def slab_of(unit: Supervoxels, shape: Shape) -> Shape:
     """How much of a volume is looked at in one go: the more, the less is looked at twice for its surroundings."""
     slabs = [multiple(SLAB_2D, (_DEEP, side, side), unit.bank, unit.stride) for side in _SIDES]
     seen = [prod(min(n, own + 2 * h) for n, own, h in zip(shape, s, unit.halo, strict=True)) for s in slabs]

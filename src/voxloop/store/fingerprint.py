@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from voxloop.geometry import Box
+from voxloop.geometry import Box, Shape
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,7 +19,12 @@ def fingerprint(volume: xr.DataArray) -> str:
     from voxloop.volumes import read_block, shape_zyx
 
     shape = shape_zyx(volume)
-    middle = Box.at([size // 2 for size in shape], (1, 1, 1))
-    sample = read_block(volume, middle.grow((0, _SAMPLE // 2, _SAMPLE // 2)).clip(shape))
+    sample = read_block(volume, looked_at(shape))
     crc = zlib.crc32(sample.astype(sample.dtype.newbyteorder("<")).tobytes())
     return f"{'x'.join(map(str, volume.shape))}-{volume.dtype}-{crc:08x}"
+
+
+def looked_at(shape: Shape) -> Box:
+    """The small square that a fingerprint is of."""
+    middle = Box.at([size // 2 for size in shape], (1, 1, 1))
+    return middle.grow((0, _SAMPLE // 2, _SAMPLE // 2)).clip(shape)

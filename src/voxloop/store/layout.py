@@ -118,6 +118,11 @@ class Layout:
     # ------------------------------------------------------------------------------------------------------ places
 
     @property
+    def weights(self) -> Path:
+        """Files of weights that came along in a pack."""
+        return self.root / "weights"
+
+    @property
     def document(self) -> Path:
         """Images, levels, regions and sets, as JSON."""
         return self.root / "workspace.json"

@@ -14,7 +14,8 @@ import numpy as np
 from xarray import DataArray
 
 from voxloop.geometry import Box
-from voxloop.volumes.volume import channels_of, read_block, shape_zyx
+from voxloop.volumes.view import SourceView, Viewed, behind, dask_over
+from voxloop.volumes.volume import channels_of, read_block, read_lazy, shape_zyx
 
 #: percentiles that stand for the darkest and the brightest that is no outlier
 _PERCENTILES = (1.0, 99.8)
@@ -38,9 +39,24 @@ class Exposure:
         """Where there is one intensity alone, which cannot be scaled: bool, as ``low``."""
         return np.asarray(~(self.high > self.low))
 
+    def to_json(self) -> dict[str, Any]:
+        """What :meth:`from_json` takes."""
+        return {"low": self.low.tolist(), "high": self.high.tolist()}
+
+    @classmethod
+    def from_json(cls, noted: Mapping[str, Any]) -> Exposure:
+        """As noted. Raises ValueError, TypeError or KeyError where that is damaged."""
+        low, high = (np.array(noted[name], float) for name in ("low", "high"))
+        if low.ndim != 2 or low.shape != high.shape:
+            raise ValueError("an exposure of another shape")
+        return cls(low, high)
+
 
 def measure_exposure(volume: DataArray) -> Exposure:
-    """The exposure of an image, or of each picture of a stack of them. Reads a few planes."""
+    """The exposure of an image, or of each picture of a stack of them. Reads a few planes, or what is noted of them."""
+    noted = getattr(behind(volume.data), "exposure", None)
+    if isinstance(noted, Exposure):  # of an image of which only parts are here
+        return noted
     depth = shape_zyx(volume)[0]
     if volume.attrs.get("z_kind") == "frame" and depth <= _MOST_FRAMES:
         pairs = [percentiles(_plane(volume, z)) for z in range(depth)]
@@ -107,7 +123,28 @@ def as_exposed(volume: DataArray, reference: Mapping[str, Sequence[float]], expo
     if volume.ndim == 3:
         gain, offset = gain[0], offset[0]
     attrs = {**volume.attrs, "open_arguments": ""}
-    return volume.copy(data=volume.data.astype(np.float32) * gain + offset).assign_attrs(attrs)
+    chunks = tuple(max(sizes) for sizes in volume.data.chunks)
+    letters, channel = ("czyx", "c") if volume.ndim == 4 else ("zyx", None)
+    view = SourceView(letters, {}, "z", channel, tuple(range(channels_of(volume))))
+    shown = Viewed(_Exposed(volume.data, gain, offset), view, str(volume.name))
+    return volume.copy(data=dask_over(shown, chunks)).assign_attrs(attrs)
+
+
+class _Exposed:
+    """An array at another exposure, computed for what is read of it and nothing beside."""
+
+    def __init__(self, array: Any, gain: np.ndarray, offset: np.ndarray) -> None:
+        self._array = array
+        self._gain, self._offset = gain, offset
+        self.shape, self.ndim, self.dtype = array.shape, array.ndim, np.dtype(np.float32)
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        block = read_lazy(self._array, key)
+        gain, offset = (
+            one[tuple(part if size > 1 else slice(None) for part, size in zip(key, one.shape, strict=True))]
+            for one in (self._gain, self._offset)
+        )
+        return np.asarray(block.astype(np.float32) * gain + offset)
 
 
 def _plane(volume: DataArray, z: int) -> np.ndarray:

@@ -79,6 +79,11 @@ class Viewed:
         self.dtype = plain_dtype(np.dtype(array.dtype))
 
     @property
+    def exposure(self) -> Any:
+        """What the source itself has noted of it; None where it has not."""
+        return getattr(self._array, "exposure", None)
+
+    @property
     def chunks(self) -> tuple[int, ...] | None:
         """The chunk of the file, in the order of the volume; None where it has none."""
         own = getattr(self._array, "chunks", None)

@@ -10,7 +10,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -31,7 +31,8 @@ class PackFacts:
     """What a pack says of itself.
 
     ``config`` stands for the frozen settings and labels of the run (a checksum); ``trained``: it holds what training
-    made, else what training needs; ``made_with``: the versions of who wrote it; ``files``: how many there are.
+    made, else what training needs; ``made_with``: the versions of who wrote it; ``carried``: by image how much of
+    it is there, and of what, in words; ``files``: how many there are.
     """
 
     run: str
@@ -39,6 +40,7 @@ class PackFacts:
     config: str
     trained: bool
     made_with: dict[str, str]
+    carried: dict[str, str] = field(default_factory=dict)
     files: int = 0
     version: int = VERSION
 
@@ -70,7 +72,7 @@ def read_facts(path: Path) -> PackFacts:
             if archive.getinfo(_FACTS).file_size > _MOST_FACTS:
                 raise ValueError("it says too much of itself")
             said, held = json.loads(archive.read(_FACTS)), len(archive.infolist()) - 1
-        known = {name: said[name] for name in PackFacts.__dataclass_fields__}
+        known = {name: said[name] for name in PackFacts.__dataclass_fields__ if name in said or name != "carried"}
         facts = PackFacts(**known)
         if not _is_sound(facts):
             raise ValueError("it says of itself what none says")
@@ -92,8 +94,10 @@ def _is_sound(facts: PackFacts) -> bool:
         all(isinstance(one, str) and one for one in words)
         and isinstance(facts.trained, bool)
         and all(isinstance(one, int) for one in (facts.version, facts.files))
-        and isinstance(facts.made_with, dict)
-        and all(isinstance(one, str) for pair in facts.made_with.items() for one in pair)
+        and all(isinstance(table, dict) for table in (facts.made_with, facts.carried))
+        and all(
+            isinstance(one, str) for table in (facts.made_with, facts.carried) for pair in table.items() for one in pair
+        )
     )
 
 

@@ -1,7 +1,8 @@
 """The verbs ``pack`` and ``unpack``: a training that is done on another machine, and comes home. Trains nothing.
 
-A pack is a small workspace: the labels that the run learns from as they were frozen, their images, its settings, and
-the models that it starts from. So who trains it does there what would have been done here.
+A pack is a small workspace: the labels that the run learns from as they were frozen, what training can touch of
+their images, its settings, and the models that it starts from. So who trains it does there what would have been done
+here.
 """
 
 from __future__ import annotations
@@ -9,28 +10,31 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from voxloop.config import Config, DeepConfig, ShallowConfig
 from voxloop.errors import ConfigError, RunError, VoxloopError, WorkspaceError, unknown
-from voxloop.given import path_of
+from voxloop.geometry import Box
+from voxloop.given import flag, path_of
 from voxloop.runs import Run
 from voxloop.runs.outcome import model_named
 from voxloop.runs.runner import package_versions
-from voxloop.store import Store
 from voxloop.store.atomic import walk
 from voxloop.store.document import write_document
 from voxloop.store.layout import Layout, RunPlace
 from voxloop.workspace.pack_file import SUFFIX, PackFacts, content_key, extract, read_facts, write_pack
 from voxloop.workspace.project import Project
+from voxloop.workspace.reach import Parts, parts_of
 from voxloop.workspace.train import prepare
 
 #: learners whose trainings can be packed: those of painted labels
 PACKED = ("shallow", "deep")
 #: settings that may name an earlier run or a model
 _NAMES_OF_MODELS = ("start_from", "teacher", "encoder_weights")
+#: settings that may name a file of weights
+_FILES = ("encoder_weights", "network_weights")
 #: what a run says of home, and what follows it there
 _OF_HOME = ("then", "then_predict", "discard")
 #: what training makes and who unpacks takes: nothing that says what is to be done
@@ -41,7 +45,12 @@ _EMPTY = ("created", "cancelled", "failed", "interrupted", "paused")
 
 
 def pack(
-    project: Project, training: Config | Run | str, path: str | Path | None = None, *, name: str | None = None
+    project: Project,
+    training: Config | Run | str,
+    path: str | Path | None = None,
+    *,
+    name: str | None = None,
+    whole: bool = False,
 ) -> Path:
     """Write a training into one file, to be done on another machine: ``voxloop train FILE`` there, ``unpack`` here.
 
@@ -54,11 +63,14 @@ def pack(
         Where to write; default: ``<run>.vxl`` beside the workspace.
     name
         Name of the new run.
+    whole
+        Carry images as a whole, not only those parts that training can touch.
 
     Returns
     -------
     Path
-        Of the pack. It holds the labels, the images that are learnt from, as a whole, and the settings.
+        Of the pack. It holds the labels, the settings, and of the images that are learnt from what training can touch,
+        on whatever machine.
 
     Raises
     ------
@@ -85,11 +97,11 @@ def pack(
     else:
         run = _run_of(project, training)
     try:
-        target = _target(project, run, path)
+        target, whole = _target(project, run, path), flag("whole", whole, error=RunError)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
             root = Path(scratch)
-            _small_workspace(project, run, root)
-            facts = PackFacts(run.name, project.name, config_key(run.config), False, package_versions())
+            carried = _small_workspace(project, run, root, whole=whole)
+            facts = PackFacts(run.name, project.name, config_key(run.config), False, package_versions(), carried)
             write_pack(target, facts, root, _files(root))
     except BaseException:
         if made is not None:
@@ -178,8 +190,8 @@ def config_key(config: dict[str, Any]) -> str:
     return content_key({name: value for name, value in config.items() if name not in _OF_HOME})
 
 
-def _small_workspace(project: Project, run: Run, root: Path) -> None:
-    """Write into ``root`` all that the run reads."""
+def _small_workspace(project: Project, run: Run, root: Path, *, whole: bool) -> dict[str, str]:
+    """Write into ``root`` all that the run reads; returns how much of each image that is, in words."""
     labels: dict[str, int] = {**run.config["labels"]}
     if inside := run.config.get("constrain"):
         labels |= {f"{inside['level']}/{image}": at for image, at in inside["labels"].items()}
@@ -187,13 +199,32 @@ def _small_workspace(project: Project, run: Run, root: Path) -> None:
         level, _, image = key.partition("/")
         _copy_labels(project, level, image, root)
     images = list(dict.fromkeys(key.split("/", 1)[1] for key in labels))
-    _copy_images(project, images, root)
+    parts, why = (dict.fromkeys(images), "whole: as asked for") if whole else parts_of(project.path, run)
+    carried = _copy_images(project, images, parts, root, exposed=_is_exposed(run))
+    for given in _files_of_weights(run):
+        _copy(given, Layout(root).weights / given.name)
     for model in _models(project, run):
         _copy_model(project, model, root)
     target = Layout(root).run(run.name)
     target.mkdir(parents=True)
     kept = {name: value for name, value in _plain_config(run).items() if name not in _OF_HOME}
     (target / "config.json").write_text(json.dumps(kept, indent=1))
+    return {name: f"{share:.1%}, {why}" if share < 1 else why for name, share in carried.items()}
+
+
+def _is_exposed(run: Run) -> bool:
+    """Whether a training may bring pictures to one exposure, which is measured of each as a whole."""
+    return run.learner == "deep" and run.config["settings"].get("exposure") != "common"
+
+
+def _files_of_weights(run: Run) -> Iterator[Path]:
+    """Files that settings name. Raises WorkspaceError where one is not there."""
+    for setting in _FILES:
+        given = run.config["settings"].get(setting)
+        if isinstance(given, str) and Path(given).suffix:
+            if not Path(given).is_file():
+                raise WorkspaceError(f"{setting} names {given}, and there is no such file to go along")
+            yield Path(given)
 
 
 def _plain_config(run: Run) -> dict[str, Any]:
@@ -225,27 +256,31 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _copy_images(project: Project, names: list[str], root: Path) -> None:
-    """The images as zarr in the small workspace, whatever they are here, and its document."""
-    infos = []
-    with Store.create(root / "copied") as copied:
-        for name in names:
-            info = project.images.info(name)
-            try:
-                volume = project.images.open(name)
-                if info.own:
-                    _copy(Path(str(project.images.path(name))), Layout(root).image(name))
-                else:
-                    found = copied.images.prepare(name, volume, copy=True)
-                    Layout(root).images.mkdir(exist_ok=True)
-                    shutil.move(copied.path / str(found.source), Layout(root).image(name))
-            except (VoxloopError, OSError) as error:
-                raise WorkspaceError(f"the pack cannot be made without image {name!r}: {error}") from error
-            place = {"source": f"images/{name}.zarr", "beside": "", "arguments": {}, "stamp": "", "own": True}
-            infos.append(info.model_copy(update=place))
-    shutil.rmtree(root / "copied")
+def _copy_images(
+    project: Project, names: Sequence[str], parts: Parts, root: Path, *, exposed: bool
+) -> dict[str, float]:
+    """The images as zarr in the small workspace, whatever they are here, and its document; the share that is there."""
+    from voxloop.volumes.exposure import measure_exposure
+    from voxloop.volumes.part_writer import write_parts
+    from voxloop.volumes.parts import chunks_under
+
+    infos, shares = [], {}
+    Layout(root).images.mkdir(parents=True)
+    for name in names:
+        info, boxes = project.images.info(name), parts.get(name)
+        there = chunks_under(info.shape, [Box.whole(info.shape)] if boxes is None else boxes)
+        try:
+            volume = project.images.open(name)
+            exposure = measure_exposure(volume) if exposed and not there.all() else None
+            write_parts(volume, Layout(root).image(name), there, exposure)
+        except (VoxloopError, OSError) as error:
+            raise WorkspaceError(f"the pack cannot be made without image {name!r}: {error}") from error
+        place = {"source": f"images/{name}.zarr", "beside": "", "arguments": {}, "stamp": "", "own": True}
+        infos.append(info.model_copy(update=place))
+        shares[name] = float(there.mean())
     bare = {"images": tuple(infos), "regions": (), "active_regions": {}, "sets": {}, "tiles": (), "reuse": ()}
     write_document(root, project.store.document.model_copy(update=bare))
+    return shares
 
 
 def _models(project: Project, run: Run) -> Iterator[Path]:
@@ -255,6 +290,8 @@ def _models(project: Project, run: Run) -> Iterator[Path]:
         given = settings.get(setting)
         if not isinstance(given, str) or not given:
             continue
+        if setting in _FILES and Path(given).suffix:
+            continue  # a file, which goes along as one
         try:
             folder = model_named(project.layout, given, setting)
         except ConfigError:
@@ -305,6 +342,6 @@ def seal(run: Run, target: Path, facts: PackFacts) -> Path:
     root = run.path.parent.parent
     parts = [run.path / part for part in (*_MADE, *_MADE_FILES)]
     files = [file for part in parts for file in ([part] if part.is_file() else _files(part))]
-    done = PackFacts(facts.run, facts.workspace, facts.config, True, package_versions())
+    done = PackFacts(facts.run, facts.workspace, facts.config, True, package_versions(), facts.carried)
     write_pack(target, done, root, files)
     return target

@@ -75,7 +75,8 @@ def accept(
 def evaluate(project: Project, prediction: Prediction | Run | str, truth: Any, **settings: Any) -> Report:
     """Score a prediction against the truth; streams over chunks.
 
-    The truth is an array, a volume, the name of a level, ``"cells by Ada"`` (what one author said), or Labels.
+    The truth is an array, a volume, the name of a level, ``"cells by Ada"`` (what one author said), or Labels. Classes
+    of it that the model did not learn are missed, which ``report.missed`` says.
 
     Examples
     --------
@@ -90,6 +91,8 @@ def evaluate(project: Project, prediction: Prediction | Run | str, truth: Any, *
         truth = project.labels(truth, chosen.image)
     elif isinstance(truth, str) and (said := labels_by(project, truth, str(chosen.image))) is not None:
         truth = said
+    if chosen.level in project.levels.names:
+        settings = {"named": project.levels[chosen.level].classes, **settings}
     return review.evaluate(chosen, truth, **settings)
 
 

@@ -10,8 +10,9 @@ import torch
 
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.begin.memory import memory_of
-from voxloop.deep.begin.sizing import network_scale, object_width, window_size
+from voxloop.deep.begin.sizing import window_size
 from voxloop.deep.begin.starting import describe
+from voxloop.deep.data.extent import network_scale, object_width
 from voxloop.deep.data.grayvalues import measure_intensities
 from voxloop.deep.data.labelled_image import LabelledImage
 from voxloop.deep.data.sampling import WindowSampler

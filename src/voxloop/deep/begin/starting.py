@@ -9,7 +9,8 @@ from pathlib import Path
 from torch import nn
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.begin.sizing import block_size, network_scale, window_size
+from voxloop.deep.begin.sizing import block_size, window_size
+from voxloop.deep.data.extent import geometry_of, network_scale, network_zoom
 from voxloop.deep.data.planning import plan_levels
 from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.data.windows import Geometry
@@ -22,7 +23,7 @@ from voxloop.errors import ConfigError, ModelError
 from voxloop.geometry import Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.runs.context import TaskContext
-from voxloop.runs.outcome import model_named
+from voxloop.runs.outcome import file_of_weights, model_named
 
 #: levels that SegResNet keeps however flat the window is
 _FEWEST = 3
@@ -61,15 +62,7 @@ def arrange(config: DeepConfig, data: TrainingData, window: Sequence[int] | None
         size = block_size(config, data, zoom, (z, y, x), lambda window: describe(config, data, window, (z, y, x)))
     else:
         size = window_size(config, data, scale, lambda: describe(config, data, (1, 1, 1), (z, y, x)))
-    depth, height, width = (max(1, round(n / factor)) for n, factor in zip(size, zoom, strict=True))
-    geometry = Geometry(
-        depth=depth,
-        height=height,
-        width=width,
-        slices=config.neighbours,
-        volumetric=config.volumetric,
-        axes=config.across,
-    )
+    geometry = geometry_of(config, size, zoom)
     return Arrangement(
         scale=scale,
         zoom=zoom,
@@ -115,13 +108,6 @@ def _wasteful(network: NetworkConfig, window: Shape) -> bool:
     return any(whole >= 2 * side for whole, side in zip(network.padded(window), window, strict=True))
 
 
-def network_zoom(config: DeepConfig, data: TrainingData, scale: float) -> Zoom:
-    """The scale along each axis: in 3-D slices are scaled too, where their distance is not the coarser anyhow."""
-    spacing = data.spacing_um
-    deep = config.volumetric and scale < 1 and spacing[0] <= spacing[1] / scale**0.5
-    return (scale if deep else 1.0, scale, scale)
-
-
 def encoder_weights(config: DeepConfig, context: TaskContext) -> str | None:
     """What the encoder begins with: None, ``"imagenet"`` or a file, that of an earlier run by its name.
 
@@ -132,8 +118,10 @@ def encoder_weights(config: DeepConfig, context: TaskContext) -> str | None:
 
 def weights_named(given: str | None, context: TaskContext) -> str | None:
     """None, ``"imagenet"`` or a file: a run is known by its name. Raises ConfigError where there is no such run."""
-    if not given or given == "imagenet" or Path(given).suffix:
+    if not given or given == "imagenet":
         return given or None
+    if Path(given).suffix:
+        return file_of_weights(context.layout, given)
     return str(ancestor(given, context, "encoder_weights") / WEIGHTS)
 
 

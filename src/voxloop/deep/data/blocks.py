@@ -53,6 +53,10 @@ class Blocks:
         assert out is not None  # a box is never empty
         return out
 
+    def read_for(self, box: Box) -> Box:
+        """What is read of the array for a box."""
+        return box.aligned(self._block).clip(self.shape)
+
     @property
     def nbytes(self) -> int:
         """Bytes held now."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data.training_data import TrainingData
-from voxloop.deep.data.windows import Geometry, read_pixels, spread_places
+from voxloop.deep.data.windows import Geometry, Place, read_pixels, spread_places
 from voxloop.errors import VolumeError
 
 #: windows that intensities are measured on
@@ -61,12 +62,18 @@ def measure_intensities(data: TrainingData, geometry: Geometry, config: DeepConf
     return found
 
 
+def measured_places(data: TrainingData, geometry: Geometry, seed: int) -> Iterator[tuple[Place, Geometry]]:
+    """The windows that intensities are measured on, and their size."""
+    single = Geometry(height=min(geometry.height, _SIDE), width=min(geometry.width, _SIDE))
+    for place in spread_places(data.training_images, single, _MEASURED, seed):
+        yield place, single
+
+
 def _values(data: TrainingData, geometry: Geometry, seed: int) -> list[np.ndarray]:
     """Finite intensities of each channel."""
-    single = Geometry(height=min(geometry.height, _SIDE), width=min(geometry.width, _SIDE))
     windows = [
         read_pixels(data.images[place.image], place, single).reshape(data.channels, -1)
-        for place in spread_places(data.training_images, single, _MEASURED, seed)
+        for place, single in measured_places(data, geometry, seed)
     ]
     channels = [values[np.isfinite(values)] for values in np.concatenate(windows, axis=1)]
     if not all(len(values) for values in channels):

@@ -80,6 +80,10 @@ class Split:
         """The cells that are not trained on."""
         return self.validation | self.test
 
+    def without_validation(self) -> Split:
+        """The same with nothing held out but the test."""
+        return replace(self, validation=frozenset())
+
     def training_mask(self, box: Box, shape: Shape) -> np.ndarray:
         """Where labels may be trained on: bool array of ``box``."""
         out = np.ones(box.shape, bool)

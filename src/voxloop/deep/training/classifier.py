@@ -11,15 +11,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from voxloop.deep.begin.material import Material
+from voxloop.deep.data.reach import BESIDE
 from voxloop.deep.data.split import Split
-from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.data.windows import TrainingImage
 from voxloop.errors import RunError, VoxloopError
 from voxloop.geometry import Box
@@ -28,15 +27,8 @@ from voxloop.store.layout import RunPlace
 
 #: fits one; by name, since learners do not import each other
 _FIT = "voxloop.shallow.learner:fit_teacher"
-#: surroundings that it is given, voxels: its farthest filters tell little, and reach a hundred
-_HALO = (24, 48, 48)
 #: what a choice is called that changes no settings
 _UNCHANGED = "as it is"
-
-
-def can_classify(data: TrainingData) -> bool:
-    """Whether a pixel classifier can learn these labels: classes, in images of one voxel size."""
-    return not data.instances and not any(image.relative for image in data.images)
 
 
 class PixelClassifier:
@@ -160,7 +152,7 @@ def _without_held_out(split: Split) -> Split:
 
 
 def _without_test(split: Split) -> Split:
-    return replace(split, validation=frozenset())
+    return split.without_validation()
 
 
 def ask(
@@ -168,7 +160,7 @@ def ask(
 ) -> np.ndarray:
     """Probabilities float32 (classes, z, y, x) of a window in the order of ``classes``; 0 outside the image."""
     inner = window.clip(image.shape)  # windows touch their image
-    reach = [min(halo, most) for halo, most in zip(spec.halo or _HALO, _HALO, strict=True)]
+    reach = [min(halo, most) for halo, most in zip(spec.halo or BESIDE, BESIDE, strict=True)]
     outer = inner.grow(reach).clip(image.shape)
     pixels = image.raw or image.pixels  # it has a scale of its own
     probabilities = predict_part(predictor, pixels(outer), inner.within(outer))

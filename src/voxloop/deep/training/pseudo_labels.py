@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +17,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voxloop.config.deep import DeepConfig
 from voxloop.deep.begin.material import Material
 from voxloop.deep.begin.starting import ancestor
-from voxloop.deep.data.training_data import TrainingData
+from voxloop.deep.data.pool import PlacePool, can_classify, wanted
 from voxloop.deep.data.windows import (
     Place,
-    TrainingImage,
     area_mask,
-    spread_places,
     training_window,
     window_box,
 )
 from voxloop.deep.predict.predictor import resize
-from voxloop.deep.training.classifier import PixelClassifier, ask, can_classify
+from voxloop.deep.training.classifier import PixelClassifier, ask
 from voxloop.deep.training.team import Team
 from voxloop.errors import RunError
 from voxloop.model import load_model
 
-#: windows of a block; where features run through the stack, planes above each other, whose surroundings are shared
-_DEPTH = 16
-#: windows of a block in 3-D
-_BLOCKS = 2
-#: labelled share of the labelled planes above which there is little left to say
-_DENSE = 0.5
 #: share of the run after which the network speaks too, and what its word counts at the end
 _ALONE, _TRUST = 0.3, 0.6
-#: places that are looked at for the next block
-_TRIES = 8
 #: one in so many windows is looked at again after each epoch
 _TURNS = 4
 #: bytes of prepared windows at most
@@ -56,13 +44,6 @@ OUTSIDE = 255
 
 #: pixels, the teacher's probabilities uint8 (classes, y, x), strokes uint8 (y, x), labels uint8 (y, x)
 Window = tuple[Tensor, Tensor, Tensor, Tensor]
-
-
-def wanted(config: DeepConfig, data: TrainingData) -> bool:
-    """Whether a teacher has anything to say: not where it is switched off, nor where labels are dense."""
-    if config.teacher == "none" or config.teacher_weight == 0 or not can_classify(data):
-        return False
-    return config.teacher != "auto" or _labelled_share(data.images) < _DENSE
 
 
 def open_teachers(
@@ -104,7 +85,7 @@ class PseudoLabels:
         self._geometry, self._zoom = material.geometry, material.arrangement.zoom
         self._prepare, self._classifier = material.prepare, classifier
         self._teacher: Any = None
-        self._blocks: list[list[Place]] = []
+        self._pool = PlacePool(self._data.training_images, self._geometry, self._config.seed)
         self._pixels: list[Tensor] = []
         self._opinions: list[Tensor] = []  # (classes, y, x) uint8: the teacher's probabilities
         self._strokes: list[Tensor] = []  # (y, x) uint8: what is labelled by hand; OUTSIDE where nothing may be learnt
@@ -139,7 +120,7 @@ class PseudoLabels:
         if not windows:
             self.full = True
             return True
-        self._blocks.append(places)
+        self._pool.take(places)
         for kept, new in zip(
             (self._pixels, self._opinions, self._strokes, self._labels), zip(*windows, strict=True), strict=True
         ):
@@ -183,14 +164,14 @@ class PseudoLabels:
             return
         self._teacher = self._fit()
         for _ in range(blocks):
-            self._blocks.append([place for stack in self._next() for place in stack])
-        self._pixels = [self._prepared(place)[0] for block in self._blocks for place in block]
+            self._pool.take([place for stack in self._next() for place in stack])
+        self._pixels = [self._prepared(place)[0] for block in self._pool.blocks for place in block]
         for name, part in self._parts().items():
             part.extend(tensors[f"pool.{name}"].to(self._pixels[0].device).unbind())
 
     @property
     def blocks(self) -> int:
-        return len(self._blocks)
+        return len(self._pool.blocks)
 
     def _parts(self) -> dict[str, list[Tensor]]:
         return {"told": self._opinions, "strokes": self._strokes, "labels": self._labels}
@@ -200,10 +181,12 @@ class PseudoLabels:
         self._teacher = self._teacher or self._fit()
         stacks = self._next() if self._teacher else []
         places = [place for stack in stacks for place in stack]
-        if not places or self._share_known(places) > 0.5:  # small images are known soon
+        if not places or self._pool.knows(places):  # small images are known soon
             return [], []
         windows = []
-        threads = None if not self._blocks else 1  # the other cores train meanwhile, once there is something to learn
+        threads = (
+            None if not self._pool.blocks else 1
+        )  # the other cores train meanwhile, once there is something to learn
         with self._teacher.open(threads=threads) as predictor:
             began = time.monotonic()
             for stack in stacks:
@@ -240,31 +223,7 @@ class PseudoLabels:
             raise RunError("the run has ended")
 
     def _next(self) -> list[list[Place]]:
-        """The windows of the next block that are known least: in 3-D a few, else a stack of planes, or planes."""
-        flat = self._teacher.spec.dimensions == 2 or self._geometry.volumetric
-        count = _BLOCKS if self._geometry.volumetric else _DEPTH if flat else 1
-        first = len(self._blocks) * count * _TRIES
-        last = first + count * _TRIES
-        candidates = list(spread_places(self._data.training_images, self._geometry, last, self._config.seed))[first:]
-        stacks: list[list[Place]] = []
-        for number in range(count):
-            places = candidates[number * _TRIES : (number + 1) * _TRIES]
-            places = [p for p in places if area_mask(self._data.images[p.image], p, self._geometry).any()] or places
-            tries = [self._stack(p, 1 if flat else _DEPTH) for p in places]
-            taken = {place for stack in stacks for place in stack}
-            stacks.append(min(tries, key=lambda stack: self._share_known(stack) + (stack[0] in taken)))
-        return stacks
-
-    def _stack(self, middle: Place, depth: int) -> list[Place]:
-        """Planes above each other around a place, fewer where the image ends."""
-        planes = self._data.images[middle.image].shape[0]
-        start = min(max(0, middle.z - depth // 2), max(0, planes - depth))
-        return [replace(middle, z=z) for z in range(start, min(planes, start + depth))]
-
-    def _share_known(self, places: Sequence[Place]) -> float:
-        """Share of the windows that are in the pool."""
-        old = {place for block in self._blocks for place in block}
-        return sum(place in old for place in places) / len(places)
+        return self._pool.next_stacks(through=self._teacher.spec.dimensions == 3)
 
     def _ask(self, predictor: Any, stack: Sequence[Place]) -> np.ndarray:
         """The teacher's probabilities float32 (classes, z, y, x) in the order of the classes; 0 outside the image."""
@@ -287,13 +246,3 @@ def _turned(pixels: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[T
     turns = turns if labels.shape[-2] == labels.shape[-1] else turns // 2 * 2
     pixels, labels = torch.flip(pixels, axes), torch.flip(labels, axes)
     return torch.rot90(pixels, turns, (-2, -1)), torch.rot90(labels, turns, (-2, -1))
-
-
-def _labelled_share(images: Sequence[TrainingImage]) -> float:
-    """Labelled voxels over those of the planes that carry labels."""
-    labelled = planes = 0
-    for image in images:
-        labelled += sum(int(counts.sum()) for counts in image.labelled.counts.values())
-        found = {int(z) for cells in image.labelled.anchors.values() for at in cells for z in at[:, 0]}
-        planes += len(found) * image.shape[1] * image.shape[2]
-    return labelled / planes if planes else 0.0

@@ -11,6 +11,7 @@ from voxloop.volumes.axes import letter_of
 from voxloop.volumes.formats.contract import Contents, Format, Source
 from voxloop.volumes.formats.plain_zarr import find_node, is_zarr, open_zarr
 from voxloop.volumes.metadata import Notes, is_size, list_some, number, parse_assumed, parse_classes, unit_or_remark
+from voxloop.volumes.parts import parts_of
 
 _TYPES = {"channel": "c", "time": "t"}
 
@@ -47,7 +48,7 @@ def read(source: Source) -> Contents:
     label = _metadata(node).get("image-label")
     classes = notes.attempt("its classes", lambda: _classes(node, label), [])
     return Contents(
-        array=array,
+        array=parts_of(array, axes, node.attrs.get("voxloop")) if source.scale == 0 else array,
         axes=axes,
         spacing_um=spacing,
         origin_um=origin,
