@@ -49,10 +49,10 @@ def parts_of(array: Any, axes: str, noted: Any) -> Any:
         exposure = Exposure.from_json(noted["exposure"]) if "exposure" in noted else None
     except (ValueError, TypeError, KeyError) as error:
         raise VolumeError(f"what is noted of the parts of this image is damaged ({error})") from error
-    return Parts(array, axes, there.reshape(counts), exposure)
+    return StoredParts(array, axes, there.reshape(counts), exposure)
 
 
-class Parts:
+class StoredParts:
     """A stored array that raises VolumeError where what is read is not there.
 
     Attributes

@@ -26,7 +26,7 @@ from voxloop.store.document import write_document
 from voxloop.store.layout import Layout, RunPlace
 from voxloop.workspace.pack_file import SUFFIX, PackFacts, content_key, extract, read_facts, write_pack
 from voxloop.workspace.project import Project
-from voxloop.workspace.reach import Parts, parts_of
+from voxloop.workspace.reach import BoxesByImage, parts_of
 from voxloop.workspace.train import prepare
 
 #: learners whose trainings can be packed: those of painted labels
@@ -257,7 +257,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _copy_images(
-    project: Project, names: Sequence[str], parts: Parts, root: Path, *, exposed: bool
+    project: Project, names: Sequence[str], parts: BoxesByImage, root: Path, *, exposed: bool
 ) -> dict[str, float]:
     """The images as zarr in the small workspace, whatever they are here, and its document; the share that is there."""
     from voxloop.volumes.exposure import measure_exposure

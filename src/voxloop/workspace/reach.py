@@ -16,14 +16,14 @@ from voxloop.store.fingerprint import looked_at
 from voxloop.store.teaching import open_portions
 
 if TYPE_CHECKING:
-    from voxloop.deep.data.reach import Teacher
+    from voxloop.deep.data.reach import TeacherReach
     from voxloop.deep.data.training_data import TrainingData
 
 #: images by name, and the boxes of each that are read; None: all of it may be
-Parts = Mapping[str, Sequence[Box] | None]
+BoxesByImage = Mapping[str, Sequence[Box] | None]
 
 
-def parts_of(workspace: Path, run: Run) -> tuple[Parts, str]:
+def parts_of(workspace: Path, run: Run) -> tuple[BoxesByImage, str]:
     """What a training of painted labels can touch, and in words why it is that much.
 
     Raises
@@ -42,9 +42,9 @@ def parts_of(workspace: Path, run: Run) -> tuple[Parts, str]:
     return _of_network(workspace, names, run)
 
 
-def _of_network(workspace: Path, names: Sequence[str], run: Run) -> tuple[Parts, str]:
+def _of_network(workspace: Path, names: Sequence[str], run: Run) -> tuple[BoxesByImage, str]:
     from voxloop.deep.data.pool import can_classify, wanted
-    from voxloop.deep.data.reach import Teacher, reach
+    from voxloop.deep.data.reach import TeacherReach, reach
     from voxloop.deep.data.training_data import open_data
 
     config = DeepConfig.from_json(run.config["settings"])
@@ -53,7 +53,7 @@ def _of_network(workspace: Path, names: Sequence[str], run: Run) -> tuple[Parts,
     beside = can_classify(data) and (config.compare_with == "classifier" or (teaches and config.teacher == "auto"))
     if beside and config.split == "apart":
         return dict.fromkeys(names), "whole: what is held apart depends on how far the network sees"
-    teacher = _teacher_of(data) if teaches and config.teacher == "auto" else Teacher()
+    teacher = _teacher_of(data) if teaches and config.teacher == "auto" else TeacherReach()
     boxes = [[*own] for own in reach(data, config, teacher)]
     if beside:
         splits = {image.name: (image.split, image.shape) for image in data.images}
@@ -78,9 +78,9 @@ def _of_network(workspace: Path, names: Sequence[str], run: Run) -> tuple[Parts,
     return _of_images(workspace, names, boxes), words
 
 
-def _teacher_of(data: TrainingData) -> Teacher:
+def _teacher_of(data: TrainingData) -> TeacherReach:
     """What the pixel classifier that teaches looks at."""
-    from voxloop.deep.data.reach import Teacher
+    from voxloop.deep.data.reach import TeacherReach
     from voxloop.shallow.planning import bank_for
     from voxloop.shallow.reach import margin_of
 
@@ -92,7 +92,7 @@ def _teacher_of(data: TrainingData) -> Teacher:
     through = any(bank.dimensions == 3 for bank in banks)
     sides = zip(*(margin_of(config, bank) for bank in banks), strict=True)
     z, y, x = (max(side) for side in sides)
-    return Teacher((through,), (z, y, x))
+    return TeacherReach((through,), (z, y, x))
 
 
 def _of_examples(
@@ -103,7 +103,7 @@ def _of_examples(
     return [boxes for _, boxes in reach(workspace, facts, config, keeps)]
 
 
-def _of_images(workspace: Path, names: Sequence[str], boxes: Sequence[Sequence[Box]]) -> Parts:
+def _of_images(workspace: Path, names: Sequence[str], boxes: Sequence[Sequence[Box]]) -> BoxesByImage:
     """Boxes by image, with the little by which a picture is known again; several portions may be of one image."""
     from voxloop.store import Store
 

@@ -21,14 +21,14 @@ BESIDE = (24, 48, 48)
 
 
 @dataclass(frozen=True, slots=True)
-class Teacher:
+class TeacherReach:
     """What is known of a teacher: whether it looks through the stack (both where nobody knows), and how far."""
 
     through: Sequence[bool] = (False, True)
     halo: Shape = BESIDE
 
 
-def reach(data: TrainingData, config: DeepConfig, teacher: Teacher) -> list[list[Box]]:
+def reach(data: TrainingData, config: DeepConfig, teacher: TeacherReach) -> list[list[Box]]:
     """Boxes of each image outside of which nothing is read, on whatever machine it is trained."""
     geometry = largest_geometry(config, data)
     judged = config.compare_with == "classifier" and can_classify(data)
