@@ -45,6 +45,15 @@ class DetectConfig(PlaceSettings):
         group="Maps",
         unit="pixels",
     )
+    class_weight: float = setting(
+        1.0,
+        "how much it counts which of several classes a place is of (loss focal), unless labelled "
+        "places of two classes coincide; 0: each class is looked for by itself",
+        group="Maps",
+        ge=0,
+        le=100,
+        advanced=True,
+    )
     peak_threshold: float | str = setting(
         "auto",
         "peaks below this are nothing; auto: where most of what is held out is found with fewest made up",

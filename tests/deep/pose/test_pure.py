@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 from voxloop.config import DetectConfig, PoseConfig
 from voxloop.deep.pose.backbone import Backbone, BackboneConfig, MapHead, without_normalisation
 from voxloop.deep.pose.directions import usual_turn
+from voxloop.deep.pose.finding import Finder
 from voxloop.deep.pose.grouping import group
 from voxloop.deep.pose.lessons import Lesson, MapLoss
 from voxloop.deep.pose.maps import affinity_fields, confidence_maps, extent_maps
 from voxloop.deep.pose.peaks import highest_peaks, local_peaks
-from voxloop.deep.pose.pictures import Placed
+from voxloop.deep.pose.pictures import Album, AlbumPicture, Placed, Reader
+from voxloop.deep.pose.plan import plan_of
 from voxloop.deep.pose.scores import f_score, found_points, match, oks, summary
 from voxloop.deep.pose.split import hold_out
 from voxloop.deep.pose.variation import look, plain_view, varied_view
@@ -165,6 +168,50 @@ def test_cells_of_a_map_compete_for_its_one_place() -> None:
     gained = pulls[2] - pulls[0]
     assert gained.sum().abs() < 1e-5  # what one cell gains the others lose
     assert gained[9:11, 9:11].max() < 0 < gained[:5].min()
+
+
+def test_classes_compete_for_a_place_unless_they_were_seen_in_one() -> None:
+    def album(*others: tuple[float, float]) -> Album:
+        at = np.full((1 + len(others), 2, 2), np.nan)
+        at[0, 0] = (20, 20)
+        at[1:, 1] = others
+        grays = np.zeros((1, 1, 64, 64), np.uint8)
+        picture = AlbumPicture("a", 0, (64, 64), lambda box: grays, Placed(at, np.full((len(at), 2), 6.0)))
+        return Album((picture,), 1, (1, 1, 1), ("disc", "square"), ("#e69f00",) * 2, mirrored=(0, 1), kind="boxes")
+
+    assert not plan_of(DetectConfig(), album((20.5, 20))).exclusive  # a nucleus in its cell
+    assert not plan_of(DetectConfig(class_weight=0), album((50, 40))).exclusive
+    plan = plan_of(DetectConfig(), album((50, 40)))
+    assert plan.exclusive
+
+    stage = plan.stages[0]
+    wanted = confidence_maps(torch.tensor([[[21.0, 21.0], [np.nan] * 2]]), (32, 32), (2, 2), stage.sigma)[None]
+    both = (wanted.amax(1, keepdim=True) * 8 - 4).repeat(1, 2, 1, 1).requires_grad_()  # sure of both
+    lesson = Lesson(torch.zeros(1, 1, 64, 64), wanted)
+    pulls = []
+    for exclusive in (False, True):
+        both.grad = None
+        MapLoss(DetectConfig(), exclusive=exclusive)({"maps": both}, lesson).backward()
+        assert both.grad is not None
+        pulls.append(both.grad[0, :, 10, 10].clone())
+    gained = pulls[1] - pulls[0]
+    assert gained[1] > 0.01
+    assert gained.sum().abs() < 1e-5  # what the one class gains the other loses
+
+    class Answers(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            faint = torch.stack([both[0, 0], both[0, 1] - 0.5])[None].detach()
+            return {"maps": faint, "extents": torch.full((1, 2, 32, 32), 6.0)}
+
+    picture = album((50, 40)).pictures[0]
+    for exclusive, count in ((True, 1), (False, 2)):
+        finder = Finder(
+            replace(plan, exclusive=exclusive), {"things": Answers()}, Reader([0.0], [1.0]), torch.device("cpu")
+        )
+        found = finder.find([picture], 0.3)[0]
+        assert len(found) == count
+        assert np.allclose(found.at[0, 0], 21, atol=0.2)
+        assert np.isnan(found.at[0, 1]).all()
 
 
 def test_sizes_of_boxes_are_told_at_their_middles() -> None:

@@ -169,7 +169,7 @@ class Finder:
         for view, shape, keep in _tiles(stage, picture.shape):
             answer = self._ask(stage, window_of(picture, self._reader, view, shape)[None])
             maps = probabilities(answer["maps"][0], odds=self._plan.odds)
-            peaks = local_peaks(maps, stage.stride("maps"), max(LOWEST, threshold), radius=_radius(stage))
+            peaks = _peaks_of_things(maps, stage, max(LOWEST, threshold), exclusive=self._plan.exclusive)
             at = view.on_picture(peaks.at.numpy()) if len(peaks) else np.zeros((0, len(picture.shape)))
             inside = np.all((at >= np.array(keep[0]) - 0.5) & (at < np.array(keep[1]) - 0.5), axis=1)
             extents = _extents_at(answer, peaks, stage) if "extents" in answer else None
@@ -196,6 +196,22 @@ class Finder:
         with autocast(self._device, self._precision):
             out: dict[str, Tensor] = self._networks[stage.name](lay_out(sent(ready, self._device)))
         return {name: maps.float().cpu() for name, maps in out.items()}
+
+
+def _peaks_of_things(maps: Tensor, stage: StagePlan, threshold: float, *, exclusive: bool) -> Peaks:
+    """Peaks of each class; where a place is of one class, of all together, each of the class strongest there."""
+    stride, radius = stage.stride("maps"), _radius(stage)
+    if not exclusive:
+        return local_peaks(maps, stride, threshold, radius=radius)
+    peaks = local_peaks(maps.amax(0, keepdim=True), stride, threshold, radius=radius)
+    return Peaks(peaks.at, maps.argmax(0)[_cells_of(peaks, stride, maps.shape[1:])], peaks.score)
+
+
+def _cells_of(peaks: Peaks, stride: Sequence[int], shape: Sequence[int]) -> tuple[Tensor, ...]:
+    """The cells of maps that peaks lie in."""
+    step = torch.tensor([float(s) for s in stride])
+    cells = torch.round((peaks.at - (step - 1) / 2) / step).long()
+    return tuple(cells[:, axis].clamp(0, side - 1) for axis, side in enumerate(shape))
 
 
 def _radius(stage: StagePlan) -> int:
@@ -256,11 +272,8 @@ def _by_channel(at: np.ndarray, peaks: Peaks, extents: np.ndarray | None, channe
 def _extents_at(answer: dict[str, Tensor], peaks: Peaks, stage: StagePlan) -> np.ndarray:
     """Half the sides of boxes at peaks, in pixels of the picture."""
     maps = answer["extents"][0]
-    stride = torch.tensor([float(s) for s in stage.stride("extents")])
-    cells = torch.round((peaks.at - (stride - 1) / 2) / stride).long()
-    for axis in range(cells.shape[1]):
-        cells[:, axis] = cells[:, axis].clamp(0, maps.shape[axis + 1] - 1)
-    sides = maps[(slice(None), *cells.T)].T.numpy()
+    cells = _cells_of(peaks, stage.stride("extents"), maps.shape[1:])
+    sides = maps[(slice(None), *cells)].T.numpy()
     return np.asarray(np.maximum(sides, 0.5) / np.array(stage.scale))
 
 

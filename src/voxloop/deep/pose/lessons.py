@@ -211,7 +211,8 @@ def join(lessons: Sequence[Lesson]) -> Lesson:
 class MapLoss:
     """How far the maps of a stage are from what they should be; a number a batch, for each map too."""
 
-    def __init__(self, config: PlaceSettings) -> None:
+    def __init__(self, config: PlaceSettings, *, exclusive: bool = False) -> None:
+        self._class_weight = float(getattr(config, "class_weight", 0.0)) if exclusive else 0.0
         self._odds = config.loss == "focal"
         self._place_weight = float(getattr(config, "place_weight", 0.0)) if self._odds else 0.0
         self._edge_weight = float(getattr(config, "edge_weight", 1.0))
@@ -224,6 +225,8 @@ class MapLoss:
         if lesson.alone and self._place_weight:
             each = each + self._place_weight * _misplaced(answer["maps"].float(), lesson.maps)
         loss = self._mined(each).mean()
+        if self._class_weight and self._odds:
+            loss = loss + self._class_weight * _confused(answer["maps"].float(), lesson.maps)
         if lesson.fields is not None:
             loss = loss + self._edge_weight * _scaled_square(answer["fields"].float(), lesson.fields)
         if lesson.extents is not None and lesson.measured is not None:
@@ -266,6 +269,14 @@ def _misplaced(answer: Tensor, wanted: Tensor) -> Tensor:
     shares = shares / shares.sum(2, keepdim=True).clamp_min(1e-6)
     away = F.kl_div(F.log_softmax(answer.flatten(2), 2), shares, reduction="none").sum(2)
     return (away * there).sum(0) / there.sum(0).clamp_min(1)
+
+
+def _confused(answer: Tensor, wanted: Tensor) -> Tensor:
+    """How little the classes of cells that belong to a place are told apart: cross entropy, peaks counting most."""
+    strong = wanted.amax(1)
+    shares = wanted / wanted.sum(1, keepdim=True).clamp_min(1e-6)
+    away = -(shares * F.log_softmax(answer, 1)).sum(1)
+    return (away * strong).sum() / strong.sum().clamp_min(1)
 
 
 def _scaled_square(answer: Tensor, wanted: Tensor) -> Tensor:

@@ -103,6 +103,7 @@ class PlacePlan:
     odds: bool = True
     rotation: float | None = None  # degrees, as the settings or the labels say
     why_turned: str = ""
+    exclusive: bool = False  # a place is of one class
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -216,7 +217,22 @@ def plan_detect(config: DetectConfig, album: Album) -> PlacePlan:
         stages=(stage,),
         threshold=0.3 if config.peak_threshold == "auto" else float(config.peak_threshold),
         odds=config.loss == "focal",
+        exclusive=config.class_weight > 0 and _apart(album, sigma / config.input_scale),
     )
+
+
+def _apart(album: Album, sigma: float) -> bool:
+    """Whether there are several classes, and no labelled places of two of them lie within a peak of each other."""
+    from scipy.spatial import cKDTree
+
+    if len(album.names) < 2 or album.axes == 3:
+        return False
+    for picture in album.pictures:
+        middles = picture.places.middles()
+        of = np.argmax(~np.isnan(picture.places.at[..., 0]), axis=1) if len(middles) else np.zeros(0, int)
+        if any(of[a] != of[b] for a, b in cKDTree(middles).query_pairs(sigma)) if len(middles) > 1 else False:
+            return False
+    return True
 
 
 def _stage(

@@ -49,7 +49,7 @@ class PlaceSubject:
             self.plan = plan_of(config, self._album)
             self._statistics = settle_grays(self._learnt)
         self._reader = Reader.of(self._statistics)
-        self._criterion = MapLoss(config)
+        self._criterion = MapLoss(config, exclusive=self.plan.exclusive)
         self.networks = self._build(resumed=bool(saved.state))
         self._teachers = {
             stage.name: Teacher(self.plan, stage, self._learnt, self._reader, config, number)
