@@ -217,7 +217,7 @@ def plan_detect(config: DetectConfig, album: Album) -> PlacePlan:
         stages=(stage,),
         threshold=0.3 if config.peak_threshold == "auto" else float(config.peak_threshold),
         odds=config.loss == "focal",
-        exclusive=config.class_weight > 0 and _apart(album, sigma / config.input_scale),
+        exclusive=config.loss == "focal" and config.class_weight > 0 and _apart(album, sigma / config.input_scale),
     )
 
 
