@@ -124,7 +124,7 @@ def test_one_of_each_kind_is_labelled_learned_found_and_corrected(lab, tmp_path)
         """Another level, as a person chooses it, and the tiny network that it is learned with."""
         shown.locator("select").filter(has_text="sorts").select_option(level)
         lab.until(f"panel.level == {level!r} and marks().level.name == {level!r}")
-        lab.until(f"panel.learn._shown_for == {level!r}")
+        lab.until(f"type(panel.learn.settings.form.value) is type(settings[{level!r}])")
         lab.python(f"setattr(panel.learn.settings.form, 'value', settings[{level!r}])")
         lab.python("panel.view.go_to_plane(3)")
 
