@@ -27,7 +27,7 @@ from voxloop.panels.monitor.live_settings import LiveSettings
 from voxloop.panels.monitor.run_choice import RunChoice
 from voxloop.panels.monitor.run_controls import RunControls
 from voxloop.panels.monitor.sample_view import SampleView
-from voxloop.panels.monitor.score_words import score_sentence
+from voxloop.panels.monitor.score_words import measured_sentence, score_sentence
 from voxloop.panels.monitor.snapshot import Snapshot
 from voxloop.review.scores import ScoreCache
 from voxloop.runs.kinds import UNSCORED
@@ -255,6 +255,8 @@ class MonitorPanel(Panel):
         """How good what the run made is; empty while it is at work, and for what has no score."""
         if snapshot.state not in run_words.ENDED or self.run.kind in UNSCORED:
             return ""
+        if self.run.learner in OF_MARKS:
+            return html.escape(measured_sentence(snapshot.history.measured))
         return html.escape(score_sentence(snapshot.score))
 
     # ------------------------------------------------------------------------------------------------------- acting
