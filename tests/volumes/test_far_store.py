@@ -59,6 +59,8 @@ def test_opening_asks_once_for_each_head_and_reading_once_for_each_chunk(folder)
         web.count()
         old = open_volume(f"{web.url}/old.zarr")
         assert web.count() <= 5 + 3 * 2
+        np.testing.assert_array_equal(old.isel(x=slice(9, 30)).isel(z=3).values, STACK[3, :64, 9:30])
+        assert sum("/0/" in path for _, path, status in web.asked if status == 200) == 1  # and no other of its block
         np.testing.assert_array_equal(old.values, STACK[:, :64, :64])
         with pytest.raises(VolumeError, match="nothing is there: neither"):
             open_volume(f"{web.url}/nowhere")

@@ -10,6 +10,8 @@ from voxloop.errors import VolumeError
 #: bytes of a block: enough that the graph stays small, little enough that one plane on screen does not read much
 TARGET = 16 * 2**20
 LIMIT = 64 * 2**20
+#: blocks of a store far away that stay as small as its chunks, at most
+_SMALL = 2**20
 
 
 def chunk_plan(
@@ -22,11 +24,14 @@ def chunk_plan(
 ) -> tuple[int, ...]:
     """Block shape for an array whose axes are the letters ``axes``.
 
-    ``own`` is the chunk of the file, of which blocks are multiples. ``chunks`` is ``"auto"`` or voxels along z, y, x.
+    ``own`` is the chunk of the file, of which blocks are multiples. ``chunks`` is ``"auto"``, voxels along z, y, x, or
+    ``"stored"``: a block is one chunk, since dask reads whole blocks where an index is followed by another.
     Raises VolumeError for chunks that are no numbers.
     """
     if isinstance(chunks, str):
-        if chunks != "auto":
+        if chunks == "stored" and own and prod(-(-n // c) for n, c in zip(shape, own, strict=True)) <= _SMALL:
+            return tuple(min(n, c) for n, c in zip(shape, own, strict=True))
+        if chunks not in ("auto", "stored"):
             raise VolumeError(f"chunks {chunks!r} is neither 'auto' nor voxels along z, y, x")
         return _auto(tuple(shape), axes, itemsize, own)
     sizes = [chunks] * 3 if isinstance(chunks, int) else list(chunks)

@@ -246,9 +246,9 @@ def _assemble(
 def _lazy(contents: Contents, view: SourceView, chunks: str | int | Sequence[int], text: str) -> Any:
     """A dask array over what was found, seen as a volume."""
     array = contents.array
-    plan = chunk_plan(array.shape, view.axes, np.dtype(array.dtype).itemsize, own=contents.chunks, chunks=chunks)
-    samples = len(view.channels) if view.channel == "s" else 1
-    blocks = view.arrange(plan, samples, 1)
+    kept = "stored" if contents.far and chunks == "auto" else chunks
+    plan = chunk_plan(array.shape, view.axes, np.dtype(array.dtype).itemsize, own=contents.chunks, chunks=kept)
+    blocks = view.arrange(plan, len(view.channels) if view.channel == "s" else 1, 1)
     if not hasattr(array, "dask"):
         return dask_over(Viewed(array, view, text), blocks)
     lazy = view.take(array, (slice(None),) * len(view.shape(tuple(array.shape))))

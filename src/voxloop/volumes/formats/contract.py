@@ -25,6 +25,7 @@ class Contents:
     ``axes`` has one letter an axis: ``t c z y x``, ``s`` for the samples of an RGB(A) picture, ``?`` where the file
     does not say. ``spacing_um`` and ``origin_um`` hold what the file states, by letter, or by the place of an axis in
     the array. ``chunks`` is the block that the file itself is stored in, None where any slice costs what it covers.
+    ``far`` says that chunks travel, so that each more is waited for.
     ``labels`` says that the numbers are no intensities but names, ``classes`` which names (``value``, ``name``,
     ``color``).
 
@@ -44,6 +45,7 @@ class Contents:
     channel_names: Sequence[str] | None = None
     z_kind: str = "space"
     chunks: tuple[int, ...] | None = None
+    far: bool = False
     scale_count: int = 1
     labels: bool = False
     assumed: Sequence[str] = ()

@@ -54,6 +54,7 @@ def read(source: Source) -> Contents:
         origin_um=origin,
         channel_names=notes.attempt("the names of channels", lambda: _channel_names(node, axes, array), None),
         chunks=tuple(array.chunks),
+        far=source.path is None,
         z_kind=_z_kind(node),
         scale_count=len(datasets),
         assumed=notes.attempt("voxloop's note", lambda: _assumed(node), []),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,8 @@ def read(source: Source) -> Contents:
     attributes = dict(array.attrs)
     names = notes.attempt("the names of its dimensions", lambda: _names(array, attributes), [""] * array.ndim)
     steps = notes.attempt("the coordinates beside it", lambda: _coordinates(group, names, notes), {})
-    return describe(array, attributes, names, steps, notes, tuple(array.chunks))
+    found = describe(array, attributes, names, steps, notes, tuple(array.chunks))
+    return replace(found, far=source.path is None)
 
 
 def _names(array: Any, attributes: dict[str, Any]) -> list[str]:
