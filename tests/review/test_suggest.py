@@ -15,7 +15,7 @@ from voxloop.review.ranking import (
     rank_by_clusters,
     rank_by_difference,
     rank_by_gain,
-    rank_by_lot,
+    rank_by_kinds,
     rank_evenly,
 )
 from voxloop.review.survey import look_over, pool, readable_axes
@@ -280,7 +280,7 @@ def test_rules_without_a_prediction_take_each_place_once(count, n, seed):
         rank_by_clusters(features, n, seed),
         rank_by_difference(features, n),
         rank_by_chance(count, n, seed),
-        rank_by_lot(np.ones(count), features, features[:, :3], n, seed, np.empty(0, int)),
+        rank_by_kinds(np.ones(count, bool), features, features[:, :3], n, seed, np.empty(0, int)),
         rank_evenly(np.linspace(0, 1, count), n),
     ):
         assert 1 <= len(ranked.order) <= n

@@ -28,8 +28,6 @@ Strategy = Literal["gain", "uncertainty", "diversity", "random", "stride", "scor
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 #: those of whole planes; the others are of pieces
 OF_PLANES = ("stride", "motion")
-#: how much more probable a flat place is than one with structure where a calm one is drawn (logarithm, deviations)
-_CALM = -2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,8 @@ class Suggestion:
     score : 0 to 1, falling along the list.
     seconds : of a person's time, by the time model of :mod:`voxloop.review.effort`.
     prediction : name of the prediction that it is about; None before any.
-    share : of what is expected to be wrong (before any prediction: of the image), how much looks like this place and
-        like none before it; 0 where the strategy does not ask.
+    share : of what is expected to be wrong, how much looks like this place and like none before it (before any
+        prediction: of the image, how much is of this kind); 0 where the strategy does not ask.
     reason : a sentence.
 
     Examples
@@ -254,13 +252,9 @@ class _Places:
         )
 
     def _first(self, covered: np.ndarray, n: int, seed: int) -> ranking.Ranked:
-        """Places by lot, of all kinds and all over: what stands out most is as often the one odd thing in an image."""
-        stands_out = np.clip(structure(self._column("looks")), -1, 1)
-        may_be_drawn = (self.labelled == 0) * self.free
-        # where more than one thing is to be seen, more than one class can be painted; but strokes there lie on things
-        # and along their borders, and nobody says what the open ground is: every third place is a calm one
-        busy, calm = np.exp(stands_out) * may_be_drawn, np.exp(_CALM * stands_out) * may_be_drawn
-        return ranking.rank_by_lot((busy, calm, busy), self.looks, self._apart(), n, seed, covered)
+        """Places by chance, of all kinds and all over."""
+        may_be_drawn = (self.labelled == 0) & self.free
+        return ranking.rank_by_kinds(may_be_drawn, self.looks, self._apart(), n, seed, covered)
 
     def _unlike(self, painted: np.ndarray, right: np.ndarray, n: int) -> ranking.Ranked:
         """The most usual kinds of places that are unlike all that was painted or found right."""
