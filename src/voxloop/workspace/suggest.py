@@ -48,9 +48,10 @@ def suggest(
         How many at most.
     strategy
         ``"gain"``: what is expected to be wrong there and wherever it looks alike, per second of a person's time;
-        before any prediction places by chance, rare kinds of place more often, and apart. ``"uncertainty"``: where most is unsure.
-        ``"score"``: where what was found is least sure. ``"diversity"``: always the place least like those before.
-        ``"kmeans"``: the middle of clusters of image features. ``"random"``: by chance. Of whole planes ``"stride"``:
+        before any prediction places by chance, rare kinds of place more often, and apart. ``"uncertainty"``: where
+        most is unsure. ``"score"``: where what was found is least sure. ``"diversity"``: always the place least like
+        those before. ``"kmeans"``: the middle of clusters of image features. ``"random"``: by chance. Of whole planes
+        ``"stride"``:
         evenly spaced, and ``"motion"``: those that differ most from the one before.
     seed
         For what is drawn by chance.
