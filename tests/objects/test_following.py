@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from voxloop.config.objects import ObjectsConfig
-from voxloop.deep.data.targets import flow_targets
+from voxloop.deep.data.targets import flow_targets, plane_targets
 from voxloop.errors import PredictionError
 from voxloop.objects import find_objects
 from voxloop.objects.following import walk
@@ -54,10 +54,33 @@ def test_touching_balls_are_told_apart(shape: tuple[int, ...], spacing: tuple[fl
     assert alone.max() < count
 
 
-@pytest.mark.parametrize("block", [(8, 16, 24), (24, 64, 64)])
-def test_blocks_change_nothing(tmp_path: Path, block: tuple[int, int, int]) -> None:
+def plane_by_plane(coded: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    """What a perfect network would say that was taught single planes, uint8 (4, z, y, x): nothing along z."""
+    values = plane_targets(coded, spacing, flow_targets).values
+    values[1:] = (values[1:] + 1) / 2
+    return (values * 255).round().astype(np.uint8)
+
+
+def test_balls_above_each_other_are_told_apart_by_planes_alone() -> None:
     spacing = (2.0, 1.0, 1.0)
-    made = outputs(packed((24, 60, 64), 7, 12, spacing), spacing, 0.15)
+    coded = np.pad(packed((26, 24, 24), 9, 14, spacing), ((0, 0), (4, 4), (4, 4)), constant_values=1)
+    coded[0] = coded[-1] = 1
+    count = len(np.unique(coded)) - 1
+    assert count > 2
+    assert decode_instances(plane_by_plane(coded, spacing), ObjectsConfig(split=False), spacing_um=spacing).max() == 1
+    found = decode_instances(plane_by_plane(coded, spacing), spacing_um=spacing)
+    assert found.max() == count
+    truth = np.where(coded > 1, coded - 1, 0)
+    same = [np.bincount(found[truth == n]).argmax() for n in np.unique(truth[truth > 0])]
+    assert len(set(same)) == count
+    assert (np.isin(found, same)[truth > 0]).mean() > 0.97
+
+
+@pytest.mark.parametrize(("block", "planes"), [((14, 40, 64), True), ((24, 64, 64), False)])
+def test_blocks_change_nothing(tmp_path: Path, block: tuple[int, int, int], planes: bool) -> None:
+    spacing = (2.0, 1.0, 1.0)
+    coded = packed((24, 60, 64), 7, 12, spacing)
+    made = plane_by_plane(coded, spacing) if planes else outputs(coded, spacing, 0.15)
     volume = open_volume(made, axes="czyx", spacing=spacing)
     config = ObjectsConfig(reach=10.0)
     found = find_objects(volume, tmp_path / "objects.zarr", config, instances=True, block=block, scales=False)
@@ -78,6 +101,24 @@ def test_walks_stay_in_their_clump_and_follow_micrometres() -> None:
     slanted[1] = 0
     z, x = divmod(int(walk(deep, slanted, (3.0, 1.0, 1.0), 9)[0, 0, 0]), 9)
     assert (z, x) == (2, 6)  # as many micrometres down as across
+
+
+def test_flecks_are_left_out_where_nobody_says_a_size(tmp_path: Path) -> None:
+    coded = packed((60, 64), 7, 12, (1.0, 1.0))
+    coded[coded == 2] = 1
+    coded[:2, :2] = 2  # a fleck in a corner that is empty
+    made = outputs(coded, (1.0, 1.0))
+    objects = len(np.unique(coded)) - 2
+    assert decode_instances(made).max() == objects
+    assert decode_instances(made, ObjectsConfig(min_size=0)).max() == objects + 1
+    assert ObjectsConfig(min_size="2.5").min_size == 2.5
+    volume = open_volume(made, axes="czyx")
+    for split in (True, False):
+        config = ObjectsConfig(split=split)
+        found = find_objects(
+            volume, tmp_path / f"{split}.zarr", config, instances=True, block=(1, 64, 64), scales=False
+        )
+        np.testing.assert_array_equal(np.asarray(found.labels), decode_instances(made, config))
 
 
 def test_other_numbers_of_channels_are_refused() -> None:

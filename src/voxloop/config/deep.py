@@ -32,11 +32,12 @@ class LabelSettings(Config):
         advanced=True,
     )
 
-    target: Literal["semantic", "instances", "flow"] = setting(
-        "semantic",
-        "what is learnt: the class of each voxel, or, on a level of instances, separate objects: instances, by their "
-        "foreground, boundary and depth; flow, by arrows that lead to the middle of each, for dense touching objects "
-        "that are about convex",
+    target: Literal["auto", "semantic", "instances", "flow"] = setting(
+        "auto",
+        "what is learnt: semantic, the class of each voxel; or, on a level of instances, separate objects: instances, "
+        "by their foreground, boundary and depth; flow, by arrows that lead to the middle of each, for touching "
+        "objects that are about convex; auto: what the level holds, and of objects what gives the labelled ones back "
+        "(with it an encoder that knows pictures, and in stacks slices beside the plane, where these are as they come)",
         group=LABELS,
         label="what is learnt",
     )

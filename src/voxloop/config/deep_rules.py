@@ -83,7 +83,7 @@ RULES: tuple[Rule, ...] = (
             f"above 0"
         ),
     ),
-    Rule(lambda c: c.target != "semantic" and bool(_losses_of_classes(c)), _only_objects),
+    Rule(lambda c: c.target in ("instances", "flow") and bool(_losses_of_classes(c)), _only_objects),
     Rule(
         lambda c: c.target == "flow" and c.across != (0,),
         lambda c: f"axes={c.axes!r}: arrows point along y and x of planes across z; use axes='z'",

@@ -12,8 +12,8 @@ from voxloop.config.parsing import parse_class_weights
 #: settings that are weights of losses; the loss is their sum
 LOSSES = ("cross_entropy", "dice", "focal", "tversky", "generalised_dice", "lovasz", "bce")
 
-_CLASSES = {"target": ("semantic",)}
-_OBJECTS = {"target": ("instances", "flow")}
+_CLASSES = {"target": ("auto", "semantic")}
+_OBJECTS = {"target": ("auto", "instances", "flow")}
 
 
 class LossSettings(Config):

@@ -38,7 +38,14 @@ class ObjectsConfig(Config):
     connectivity: Literal["faces", "edges", "corners"] = setting(
         "faces", "voxels that share a face, an edge or a corner belong together", group="Objects", advanced=True
     )
-    min_size: float = setting(0.0, "smaller objects are left out", group="Objects", unit="µm³ (µm² of a picture)", ge=0)
+    min_size: str | float = setting(
+        "auto",
+        "smaller objects are left out; 'auto': of networks that learnt objects, what has less than a twentieth of the "
+        "voxels of a usual object, in which half of all their voxels lie in larger ones; of a class nothing",
+        group="Objects",
+        unit="µm³ (µm² of a picture)",
+        choices=("auto",),
+    )
     split: bool = setting(True, "cut clumps of touching objects by a watershed", group="Touching objects")
     seed_depth: float = setting(
         0.0,
@@ -70,12 +77,21 @@ class ObjectsConfig(Config):
     @field_validator("reach", mode="before")
     @classmethod
     def _parse_reach(cls, value: object) -> str | float:
-        if isinstance(value, str) and value.strip().lower() == "auto":
-            return "auto"
-        try:
-            number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            raise ConfigError(f"{value!r} is no reach; write 'auto', or micrometres such as 5") from None
-        if not 0 <= number < float("inf"):
-            raise ConfigError(f"reach={number:g} must be 0 or more; nearest is 0")
-        return number
+        return _auto_or_number("reach", value, "micrometres such as 5")
+
+    @field_validator("min_size", mode="before")
+    @classmethod
+    def _parse_min_size(cls, value: object) -> str | float:
+        return _auto_or_number("min_size", value, "(cubic) micrometres such as 0.5, 0 for none")
+
+
+def _auto_or_number(name: str, value: object, example: str) -> str | float:
+    if isinstance(value, str) and value.strip().lower() == "auto":
+        return "auto"
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ConfigError(f"{value!r} is no {name}; write 'auto', or {example}") from None
+    if not 0 <= number < float("inf"):
+        raise ConfigError(f"{name}={number:g} must be 0 or more; nearest is 0")
+    return number

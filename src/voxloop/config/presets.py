@@ -259,7 +259,7 @@ presets = Presets({
         "training screen as it opens",
     ),
     "anatomics-semantic3d": (
-        _anatomics(**_ANATOMICS_3D, bce=1, cross_entropy=0, dice=0.5, class_weights="auto"),
+        _anatomics(**_ANATOMICS_3D, target="semantic", bce=1, cross_entropy=0, dice=0.5, class_weights="auto"),
         "3-D U-Net with shortcuts, windows of 3 x 129 x 129, batch 1, SGD with warm-up and cosine, 100,000 iterations, "
         "weighted BCE and Dice: Anatomics MLT's Semantic3D (PyTorch Connectomics)",
     ),
@@ -269,7 +269,9 @@ presets = Presets({
         "mask and contour",
     ),
     "anatomics-semantic2d": (
-        _anatomics(**_ANATOMICS_2D, iterations=50_000, cross_entropy=1, dice=0, class_weights="auto"),
+        _anatomics(
+            **_ANATOMICS_2D, target="semantic", iterations=50_000, cross_entropy=1, dice=0, class_weights="auto",
+        ),
         "U-Net on planes, batch 1, SGD with warm-up, 50,000 iterations, weighted cross-entropy: Anatomics MLT's "
         "Semantic2D",
     ),

@@ -75,7 +75,8 @@ class ByArrows:
     def _ends(self, names: np.ndarray, box: Box) -> np.ndarray:
         if not names.any():
             return np.full(names.shape, -1, np.int64)
-        flow = following.arrows(voxels.as_probability(self.channels.read(box)[1:]), self.channels.flat)
+        said = voxels.as_probability(self.channels.read(box)[1:])
+        flow = following.arrows(said, names > 0, self.channels.spacing_um, self.channels.flat, self.steps)
         return following.walk(names, flow, self.channels.spacing_um, self.steps)
 
 
@@ -93,7 +94,11 @@ def plan_cut(clump: VoxelField, channels: VoxelField | None, config: ObjectsConf
             clump.frames,
         )
     if count == len(segmenting.ARROWS):
+        # a walk to its end, those that may end there too, and what their arrows look at
         z, y, x = (2 * n for n in reach)
+        if z:
+            (z, y, x), (above, beside, _) = (z, y, x), following.LOOK
+            z, y, x = z + above, y + reach[1] + beside, x + reach[2] + beside
         return ByArrows(channels, max(reach), (z + (z > 0), y + 1, x + 1), (z, y, x), "corners")
     halo = voxels.smoothing_halo(config, clump)
     middle = map_field(channels, lambda block: segmenting.middleness(block, config, clump), halo)

@@ -63,6 +63,7 @@ class _Recipe:
     make: Callable[[_Work], tuple[Pieces, Groups]]
     steps: int
     halo: Halo = (0, 0, 0)
+    instances: bool = False
 
 
 @dataclass(slots=True)
@@ -188,16 +189,17 @@ def find_objects(
         segmenting.check_channels(_channels(field))
         probability, channels = replace(field, read=lambda box: field.read(box)[0]), field
     cut = config.split and (instances or config.seed_depth > 0)
+    counted = segmenting.leaves_out(config, instances=instances)
     steps = 2 + bool(segmenting.hole_voxels(config, field)) + 2 * cut
 
     def make(work: _Work) -> tuple[Pieces, Groups]:
-        pieces, groups, clump = _clumps(probability, config, work, count=not cut)
+        pieces, groups, clump = _clumps(probability, config, work, count=counted and not cut)
         if not cut:
             return pieces, groups
         return _split(clump, len(groups), channels, config, work)
 
     halo = segmenting.reach(config, field) if cut else (0, 0, 0)
-    recipe = _Recipe(source, field, config, make, steps, halo)
+    recipe = _Recipe(source, field, config, make, steps, halo, instances)
     return _write(recipe, path, _Making(block, workers, scales, overwrite, progress, facts))
 
 
@@ -208,7 +210,7 @@ def _channels(field: VoxelField) -> int:
 
 def _components(field: VoxelField, config: ObjectsConfig, work: _Work, name: str = "clumps", **counted: bool) -> Any:
     pieces = work.pieces(name, field.shape)
-    counted = counted or {"sizes": config.min_size > 0}
+    counted = counted or {"sizes": segmenting.leaves_out(config, instances=False)}
     work.run(pieces, lambda index: cut_block(field, pieces, index, config.connectivity, **counted))
     return pieces, joining.join(pieces)
 
@@ -226,7 +228,7 @@ def _clumps(
         filled = name_voxels(inside, pieces, groups, (~groups.marked & (groups.sizes <= limit)).astype(np.uint32))
         voxels_of = inside
         inside = replace(inside, read=lambda box: voxels_of.read(box) | filled.read(box).astype(np.uint8))
-    pieces, groups = _components(inside, config, work, sizes=count and config.min_size > 0)
+    pieces, groups = _components(inside, config, work, sizes=count)
     return pieces, groups, name_voxels(inside, pieces, groups, _numbers(len(groups)))
 
 
@@ -303,8 +305,8 @@ def _write(recipe: _Recipe, path: str | Path, making: _Making) -> Objects:
     work = _Work(partial / "scratch", block, making.workers, making.progress, recipe.steps)
     pieces, groups = recipe.make(work)
     large = np.ones(len(groups), bool)
-    if config.min_size:
-        large = ~segmenting.too_small(groups.sizes, config, field)
+    if segmenting.leaves_out(config, instances=recipe.instances):
+        large = ~segmenting.too_small(groups.sizes, config, field, instances=recipe.instances)
     count = int(large.sum())
     names = np.zeros(len(groups), np.uint32)
     names[large] = _numbers(count)

@@ -9,21 +9,56 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from voxloop.geometry import Spacing
 from voxloop.objects.labelling import components
+from voxloop.objects.voxels import depth
 
 #: voxels of an object that must end within one voxel of a place for an object to be there
 _MEET = 8
 #: arrows shorter than this lead nowhere: their voxel has arrived
 _STILL = 0.15
+#: arrows along z longer than this are the network's own
+_SAID = 0.25
+#: sigma zyx in voxels by which the width of cross-sections is smoothed; growth of width per length at which an arrow is
+#: as long as any
+_EVEN, _STEEP = (1.5, 1.5, 1.5), 0.25
+#: voxels zyx that finding arrows looks past a voxel, and more in the plane as far as widths are measured
+LOOK = (6, 5, 5)
 
 
-def arrows(channels: np.ndarray, flat: bool) -> np.ndarray:
+def arrows(
+    channels: np.ndarray, inside: np.ndarray, spacing_um: Sequence[float], flat: bool, widest: int
+) -> np.ndarray:
     """Arrows (3, z, y, x) from -1 to 1 out of channels that hold them from 0 to 1; none along z where planes are
-    separate."""
+    separate.
+
+    Where the network says nothing along z, as one that sees or was taught single planes, arrows lead to where
+    cross-sections are wider: there is the middle of an object that is about round.
+
+    Parameters
+    ----------
+    inside
+        Voxels of objects (z, y, x).
+    widest
+        Distance to the border, in voxels of the finest axis, up to which widths are told apart.
+    """
     flow = channels * np.float32(2) - np.float32(1)
     if flat:
         flow[0] = 0
+    elif len(flow[0]) > 1:
+        silent = 1 - np.minimum(1, np.abs(flow[0]) / np.float32(_SAID))
+        flow[0] += silent * _to_the_widest(inside, spacing_um, widest)
     return np.asarray(flow)
+
+
+def _to_the_widest(inside: np.ndarray, spacing_um: Sequence[float], widest: int) -> np.ndarray:
+    """Arrows along z, from -1 to 1, to where the border within the plane is further away."""
+    from scipy import ndimage as ndi
+
+    size: Spacing = (spacing_um[0], spacing_um[1], spacing_um[2])
+    width = np.minimum(depth(inside.view(np.uint8), size, frames=True), np.float32(widest * min(size)))
+    growth = np.gradient(ndi.gaussian_filter(width, _EVEN, truncate=3.0), size[0], axis=0)
+    return np.clip(growth / np.float32(_STEEP), -1, 1) * inside
 
 
 def walk(names: np.ndarray, flow: np.ndarray, spacing_um: Sequence[float], steps: int) -> np.ndarray:

@@ -22,6 +22,8 @@ DUAL = {"faces": "corners", "edges": "faces", "corners": "faces"}
 CHANNELS = ("foreground", "boundary", "distance")
 #: of one that learnt where the middles of objects are
 ARROWS = ("foreground", "z", "y", "x")
+#: share of the size of a usual object below which something is a fleck, where nobody says a size
+_SMALL = 0.05
 #: planes to both sides that a preview of one plane looks at
 _PREVIEW_PLANES = 8
 
@@ -87,11 +89,11 @@ def decode_instances(
     channels = field.read(Box.whole(field.shape))
     clumps = _clumps(channels[0], field, config)
     if config.split and len(channels) == len(ARROWS):
-        return _renumber(_follow(clumps, as_probability(channels[1:]), field, config), field, config)
-    if config.split:
+        clumps = _follow(clumps, as_probability(channels[1:]), field, config)
+    elif config.split:
         height = middleness(channels, config, field)
         clumps = _cut(clumps, height > config.seed_threshold, height, field, config)
-    return _renumber(clumps, field, config)
+    return _renumber(clumps, field, config, instances=True)
 
 
 def middleness(channels: np.ndarray, config: ObjectsConfig, field: VoxelField) -> np.ndarray:
@@ -133,8 +135,23 @@ def hole_voxels(config: ObjectsConfig, field: VoxelField) -> int:
     return int(config.fill_holes / field.voxel + 1e-6)
 
 
-def too_small(sizes: np.ndarray, config: ObjectsConfig, field: VoxelField) -> np.ndarray:
+def leaves_out(config: ObjectsConfig, *, instances: bool) -> bool:
+    """Whether objects may be too small; ``instances``: they are of a network that learnt objects."""
+    return instances if isinstance(config.min_size, str) else config.min_size > 0
+
+
+def too_small(sizes: np.ndarray, config: ObjectsConfig, field: VoxelField, *, instances: bool) -> np.ndarray:
+    """Which of all objects, of so many voxels each, are left out."""
+    if isinstance(config.min_size, str):
+        return np.asarray(sizes < (_SMALL * _usual(sizes) if instances else 0))
     return np.asarray(sizes * field.voxel < config.min_size * (1 - 1e-9))
+
+
+def _usual(sizes: np.ndarray) -> int:
+    """The size of an object of which half of all voxels lie in larger ones: flecks, however many, do not change it."""
+    rising = np.sort(sizes)
+    total = np.cumsum(rising, dtype=np.int64)
+    return int(rising[np.searchsorted(total, total[-1] / 2)]) if len(rising) else 0
 
 
 def is_inside(probability: np.ndarray, config: ObjectsConfig, field: VoxelField) -> np.ndarray:
@@ -180,7 +197,7 @@ def _cut(
 
 
 def _follow(clumps: np.ndarray, arrows: np.ndarray, field: VoxelField, config: ObjectsConfig) -> np.ndarray:
-    flow = following.arrows(arrows, field.flat)
+    flow = following.arrows(arrows, clumps > 0, field.spacing_um, field.flat, max(reach(config, field)))
     seeds, seed_at_end = following.follow(
         clumps, flow, field.spacing_um, max(reach(config, field)), field.frames, field.flat
     )
@@ -189,14 +206,14 @@ def _follow(clumps: np.ndarray, arrows: np.ndarray, field: VoxelField, config: O
     return np.where(grown > 0, grown.astype(np.uint32), clumps.astype(np.uint32) + count * (clumps > 0))
 
 
-def _renumber(names: np.ndarray, field: VoxelField, config: ObjectsConfig) -> np.ndarray:
+def _renumber(names: np.ndarray, field: VoxelField, config: ObjectsConfig, *, instances: bool = False) -> np.ndarray:
     import fastremap
 
     numbered_names, count = fastremap.renumber(np.ascontiguousarray(names, np.uint32), in_place=False)
     total = len(count) - (0 in count)
     sizes = np.bincount(numbered_names.ravel(), minlength=total + 1)[1:]
     order = np.argsort(first_voxels(numbered_names, total))
-    order = order[~too_small(sizes[order], config, field)]
+    order = order[~too_small(sizes, config, field, instances=instances)[order]]
     table = np.zeros(total + 1, np.uint32)
     table[order + 1] = np.arange(1, len(order) + 1)
     return np.asarray(table[numbered_names])

@@ -84,8 +84,9 @@ class _Sizes:
 def fit_objects(prediction: str | Path, labels: Labels, of: str | int | None = None) -> ObjectFit:
     """Choose settings by which the objects of a prediction come out as they were labelled.
 
-    The smallest size is half of the smallest labelled object; smoothing and where clumps are cut, then the threshold,
-    are those of a few by which most labelled objects are found again (panoptic quality). Objects count where something
+    The smallest size is half of the smallest labelled object; of a network that learnt objects only where that is
+    better than what is left out anyhow. Smoothing and where clumps are cut, then the threshold, are those of a few by
+    which most labelled objects are found again (panoptic quality). Objects count where something
     is labelled, single planes included; what lies where nobody labelled is neither right nor wrong.
 
     Parameters
@@ -128,6 +129,8 @@ def fit_field(field: VoxelField, labels: Labels, predicted: Box) -> ObjectFit:
         return max(matchings, key=lambda config: (round(matchings[config].quality, 3), config == plain))
 
     cut = best_of(_candidates(places[0].outputs, sizes, plain))
+    if len(places[0].outputs) > 1:
+        cut = best_of([cut.changed(min_size=_rounded(sizes.smallest / 2))])
     best = best_of(cut.changed(threshold=threshold) for threshold in _THRESHOLDS)
     ap, ap_before = matchings[best].precision, before.precision
     words = f"fitted to {number} labelled objects: AP {ap:.2f} on them, {ap_before:.2f} with the settings as they are"
@@ -214,8 +217,9 @@ def _candidates(outputs: np.ndarray, sizes: _Sizes, plain: ObjectsConfig) -> lis
     smoothings = [_rounded(share * sizes.radius) for share in _SMOOTHING]
     configs = [plain]
     for smoothing in smoothings:
-        base = plain.changed(min_size=smallest, smoothing=smoothing)
+        base = plain.changed(smoothing=smoothing)  # of a network that learnt objects, flecks are left out anyhow
         if len(outputs) == 1:
+            base = base.changed(min_size=smallest)
             configs += [base.changed(seed_depth=_rounded(share * sizes.radius)) for share in _DEPTHS]
         elif len(outputs) == len(ARROWS):
             configs.append(base)

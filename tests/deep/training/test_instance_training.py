@@ -88,6 +88,29 @@ def test_training_to_separate_objects(ws) -> None:
     np.testing.assert_array_equal(np.asarray(again.labels), np.asarray(prediction.objects.labels))
 
 
+def test_the_target_follows_from_the_shape_of_the_objects(ws, tmp_path) -> None:
+    from voxloop.deep.begin.material import gather_now
+
+    as_it_comes = DeepConfig(threads=1)
+    material = gather_now(ws.path, as_it_comes)
+    assert material.config.target == "flow"
+    assert material.config.encoder_weights == "imagenet"  # pictures, whose encoder is installed
+    assert "arrows give back 100%" in material.chosen
+    named = as_it_comes.changed(target="instances")
+    assert gather_now(ws.path, named).config == named
+    y, x = np.mgrid[:160, :160]
+    offset = (y - 10 * np.sin(x / 8)) % 38  # long fibres that wind
+    bent = np.where((offset > 15) & (offset < 22) & (x > 8) & (x < 152), 1 + (y - 10 * np.sin(x / 8)) // 38, 0)
+    bent = bent.clip(0).astype(np.uint32)
+    classes = [{"name": "background", "background": True}]
+    with Workspace.create(tmp_path / "bent", image=bent * 20, classes=classes, kind="instances") as other:
+        other.labels().load(bent, zero="background")
+        other.labels().flush()
+        assert gather_now(other.path, as_it_comes).config.target == "instances"
+    with pytest.raises(ConfigError, match="focal"):
+        gather_now(ws.path, as_it_comes.changed(focal=1))
+
+
 def test_training_arrows(ws, tmp_path) -> None:
     from types import SimpleNamespace
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from voxloop.config.deep import DeepConfig
+from voxloop.deep.begin.choosing import settle_target
 from voxloop.deep.begin.preparation import Preparation
 from voxloop.deep.begin.sight import sight
 from voxloop.deep.begin.starting import Arrangement, arrange, encoder_weights, load_start
@@ -76,6 +77,7 @@ class Material:
     augment: Augmenter
     device: torch.device
     precision: torch.dtype
+    chosen: str = ""  # how objects are learnt, in words, where nobody said so
     thin: tuple[str, ...] = ()  # classes that are membranes and walls below three voxels
     sight: Shape | None = None  # how far the network sees, voxels of the image zyx, where the split goes by it
 
@@ -184,6 +186,7 @@ def gather(
     earlier = earlier or Earlier()
     device = device or resolve_device(config.device)
     data = open_data(context, config, earlier.split)
+    config, chosen = settle_target(config, data, context)
     thin = thin_labels(data.images, _foreground(data), config.seed) if config.target == "semantic" else ()
     if thin:
         config = suit_thin(config)
@@ -205,6 +208,7 @@ def gather(
         augment=Augmenter.of(config, data, geometry.slices, arrangement.spacing),
         device=device,
         precision=resolve_precision(config.precision, device),
+        chosen=chosen,
         thin=tuple(data.classes[label - 1].name for label in thin),
         sight=far,
     )

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _TILE = 512
 #: image in RAM as a whole up to this many voxels, slice by slice beyond
 _LABEL_BLOCK = (16, 256, 256)
+#: targets that learn separate objects
+OBJECTS = ("instances", "flow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,7 +76,10 @@ def open_data(
     if not portions:
         raise LabelError("nothing is labelled; paint a few strokes of at least two classes")
     level = portions[0].labels.level
-    if config.target != "semantic" and level.kind != "instances":
+    objects = level.kind == "instances"
+    if config.target == "auto" and objects:
+        config = config.changed(target="instances")  # labels are read alike for every target of objects
+    if config.target in OBJECTS and not objects:
         raise ConfigError(
             f"target={config.target!r} learns numbered objects, and level {level.name!r} holds classes; choose a level "
             "of instances, or target='semantic'"
@@ -115,7 +120,7 @@ def assemble(
     background = next((info.value for info in classes if info.background), None)
     kinds: ValueTable
     codes: ValueTable
-    if config.target == "semantic":
+    if config.target not in OBJECTS:
         classes, missing = _labelled_classes(images, classes)
         if missing:
             notes.append(f"nothing is labelled as {', '.join(map(repr, missing))}: the model will not know it")
@@ -156,7 +161,7 @@ def assemble(
         shares=Shares.of(parts),
         warnings=(*notes, *notes_on_split),
         exposure=exposure,
-        instances=config.target != "semantic",
+        instances=config.target in OBJECTS,
     )
 
 

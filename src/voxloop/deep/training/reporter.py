@@ -74,6 +74,8 @@ class Reporter:
         )
         if material.thin and not resumed:
             self.log(material.thin_words)
+        if material.chosen and not resumed:
+            self.log(material.chosen)
         now = time.monotonic()
         self._last_step = self._last_look = self._last_checkpoint = self._epoch_began = now
 

@@ -62,10 +62,11 @@ class OverlayChoice:
     def _look(self, level: str) -> list[OverlayOffer]:
         """The runs of this level that have a model, newest first."""
         offers = []
+        classes = ("semantic",) if self._ws.levels[level].kind == "instances" else ("semantic", "auto")
         for run in reversed(list(self._ws.runs.values())):
             settings = run.config.get("settings") or {}
             is_of_level = run.kind == "train" and run.config.get("level") == level
-            if not is_of_level or settings.get("target", "semantic") != "semantic":
+            if not is_of_level or settings.get("target", "semantic") not in classes:
                 continue
             try:
                 stamp = RunPlace(run.path).spec.stat().st_mtime_ns
