@@ -19,7 +19,7 @@ from voxloop.panels.train.train_panel import TrainPanel
 from voxloop.runs import spare
 
 TASK = "voxloop.deep.learner:train"
-TARGETS = {"warm (spare trainer)": 2.0, "cold": 12.0}
+TARGETS = {"warm (spare trainer)": 0.5, "cold": 6.0}
 
 
 def main() -> int:

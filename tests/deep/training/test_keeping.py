@@ -132,6 +132,9 @@ def test_a_run_keeps_the_better_of_two(context: Any) -> None:
     """A network of a few steps from random weights is far behind; the classifier is there, complete, and chosen."""
     context.config["settings"]["compare_with"] = "classifier"
     assert train(context) == "finished"
+    kinds = [event["kind"] for event in context.events]
+    (begins,) = [n for n, event in enumerate(context.events) if "a pixel classifier learns" in event.get("text", "")]
+    assert kinds[:begins].count("step") == 1  # the first loss is there before what takes seconds
     outcome = Outcome.read(context.path)
     assert outcome is not None
     assert outcome.kept == "classifier"

@@ -35,7 +35,7 @@ def pool(context: Any, data: TrainingData, tmp_path: Path) -> Iterator[PseudoLab
     settings = DeepConfig.from_json(context.settings)
     config = settings.changed(teacher_windows=6, teacher_confidence=0.8, window=(1, SIZE, SIZE))
     material = replace(gather(context, config), data=data, prepare=_tensors)
-    classifier = PixelClassifier(material, tmp_path, 1, predicts=False)
+    classifier = PixelClassifier(material, tmp_path, 1, wanted=True, predicts=False)
     pool = PseudoLabels(material, classifier)
     yield pool
     pool.close()
@@ -145,6 +145,6 @@ def test_an_earlier_run_as_teacher_must_exist(context: Any) -> None:
 def test_nobody_waits_for_a_classifier_that_nobody_began(tmp_path):
     """An earlier run teaches, and nothing is compared: no classifier is fitted."""
     material = SimpleNamespace(context=None, config=None, data=SimpleNamespace(images=[]))
-    classifier = PixelClassifier(material, tmp_path, 1, predicts=False)
+    classifier = PixelClassifier(material, tmp_path, 1, wanted=True, predicts=False)
     assert classifier.ready
     classifier.close()

@@ -40,11 +40,13 @@ class PixelClassifier:
         Where the fitted ones that do not predict are kept, so that a resumed run has the same.
     threads
         Of each fit.
+    wanted
+        Whether the run waits for it; else it is fitted where somebody asks.
     predicts
         Whether the whole one is wanted, and the judged one.
     """
 
-    def __init__(self, material: Material, folder: Path, threads: int, *, predicts: bool) -> None:
+    def __init__(self, material: Material, folder: Path, threads: int, *, wanted: bool, predicts: bool) -> None:
         self._context, self._config = material.context, material.config
         self._splits = {image.name: (image.split, image.shape) for image in material.data.images}
         self._folder, self._threads, self._predicts = folder, threads, predicts
@@ -52,6 +54,7 @@ class PixelClassifier:
         self._teacher: Future[Model | None] | None = None
         self._others: Future[Model | None] | None = None
         self._closed = False
+        self.wanted = wanted
         self.failure = ""
         self.seconds = 0.0
 

@@ -216,9 +216,8 @@ class TrainingLoop(ABC):
             return False
         state.step += 1
         ends_epoch = state.step % state.per_epoch == 0 or state.step == state.total
-        if not self._team.agree(
-            self._reporter.step(loss, learning_rate, state.batch * state.accumulation, now=ends_epoch)
-        ):
+        now = ends_epoch or state.step == 1  # what comes after the first may take seconds
+        if not self._team.agree(self._reporter.step(loss, learning_rate, state.batch * state.accumulation, now=now)):
             self._go_back()
             return False
         if self._budget.limited:

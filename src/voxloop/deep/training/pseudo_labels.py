@@ -62,9 +62,8 @@ def open_teachers(
     if not (teaches or compared):
         return None, None
     own = folder if team.leads else folder / f"rank-{team.rank}"
-    classifier = PixelClassifier(material, own, threads, predicts=compared)
-    if compared or config.teacher == "auto":
-        classifier.start()
+    wanted_soon = compared or config.teacher == "auto"
+    classifier = PixelClassifier(material, own, threads, wanted=wanted_soon, predicts=compared)
     return classifier, PseudoLabels(material, classifier) if teaches else None
 
 

@@ -26,7 +26,6 @@ from voxloop.deep.training.loop import TrainingLoop
 from voxloop.deep.training.model_folder import LateSpec, write_model
 from voxloop.deep.training.pseudo_labels import open_teachers
 from voxloop.deep.training.saved import SavedTraining
-from voxloop.deep.training.settling import settle
 from voxloop.deep.training.team import Team, own_device
 from voxloop.runs.context import TaskContext
 from voxloop.store.layout import RunPlace
@@ -105,13 +104,18 @@ class Training(TrainingLoop):
     def _waits(self) -> bool:
         """Wait for pseudo-labels that are due by now; True where an order comes first."""
         pseudo_labels, classifier, state = self._pseudo_labels, self._classifier, self.state
-        if not state.step and classifier and self._wait(lambda: classifier.ready):
-            return True  # nothing is learnt before what the strokes tell at once
+        if not state.step:
+            return False  # of strokes alone: whoever looks sees that it goes, and what goes wrong goes wrong at once
+        if classifier and classifier.wanted:
+            classifier.start()
+            if state.step == 1 and self._wait(lambda: classifier.ready):
+                return True  # nothing more is learnt before what the strokes tell at once
         if pseudo_labels is None or pseudo_labels.full:
             return False
         pseudo_labels.start()
         # a block an epoch, not when the machine is done: so a run can be repeated
-        due = state.step % state.per_epoch == 0 and pseudo_labels.blocks < max(1, state.epoch)
+        asked = state.step == 1 or state.step % state.per_epoch == 0
+        due = asked and pseudo_labels.blocks < max(1, state.epoch)
         comes_first = due and self._wait(pseudo_labels.arrived)
         self._budget.judging_s = pseudo_labels.window_seconds * len(self._validation)
         return comes_first
@@ -213,6 +217,8 @@ class Training(TrainingLoop):
 
     def _last_word(self) -> None:
         """Which model is kept to predict with."""
+        from voxloop.deep.training.settling import settle  # what it imports, the first step does not wait for
+
         minutes = self._reporter.clocked().elapsed / 60
         effort = Effort(steps=self.state.step, minutes=minutes, began_trained=bool(self._config.start_from))
         settle(self._context, self._material, self._descent.criterion, self._classifier, effort)
