@@ -107,6 +107,12 @@ def test_the_target_follows_from_the_shape_of_the_objects(ws, tmp_path) -> None:
         other.labels().load(bent, zero="background")
         other.labels().flush()
         assert gather_now(other.path, as_it_comes).config.target == "instances"
+    image, truth = (np.stack([array] * 6) for array in picture())
+    with Workspace.create(tmp_path / "stack", image=image, classes=classes, kind="instances") as stack:
+        stack.labels().load(truth, zero="background")
+        stack.labels().flush()
+        chosen = gather_now(stack.path, as_it_comes).config
+        assert (chosen.target, chosen.slices, chosen.encoder) == ("flow", 5, as_it_comes.encoder)
     with pytest.raises(ConfigError, match="focal"):
         gather_now(ws.path, as_it_comes.changed(focal=1))
 

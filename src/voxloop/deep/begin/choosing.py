@@ -14,6 +14,7 @@ import numpy as np
 
 from voxloop.config.deep import DeepConfig
 from voxloop.config.network import NetworkSettings
+from voxloop.config.objects import ObjectsConfig
 from voxloop.deep.begin.starting import ancestor
 from voxloop.deep.data.targets import BACKGROUND, FIRST, Make, flow_targets, instance_targets
 from voxloop.deep.data.training_data import OBJECTS, TrainingData
@@ -32,6 +33,8 @@ _DECODE, _COUNT, _MATCH = (
 )
 #: how far around an object is looked, and at how many places: about a second in all
 _FAR, _PLACES = 96, 12
+#: small objects are objects too
+_ALL = ObjectsConfig(min_size=0)
 #: overlap from which an object is given back
 _OVERLAP = 0.5
 #: neighbouring slices that a network of planes sees where objects are deep
@@ -95,7 +98,7 @@ def _there_and_back(plane: np.ndarray, spacing_um: Sequence[float], make: Make) 
     values = make(plane, spacing_um).values[:, None]
     if len(values) == 4:  # of arrows, as a network says them
         values[1:] = (values[1:] + 1) / 2
-    decoded = resolve(_DECODE)(values, spacing_um=(1.0, *spacing_um))
+    decoded = resolve(_DECODE)(values, _ALL, spacing_um=(1.0, *spacing_um))
     truth = np.where(plane >= FIRST, plane - BACKGROUND, 0)[None]
     return (resolve(_COUNT)(truth, np.asarray(decoded)),)
 

@@ -186,7 +186,10 @@ def gather(
     earlier = earlier or Earlier()
     device = device or resolve_device(config.device)
     data = open_data(context, config, earlier.split)
-    config, chosen = settle_target(config, data, context)
+    settled, chosen = settle_target(config, data, context)
+    if settled.slices != config.slices:  # what is held out lies further away from what is seen
+        data = open_data(context, settled, earlier.split)
+    config = settled
     thin = thin_labels(data.images, _foreground(data), config.seed) if config.target == "semantic" else ()
     if thin:
         config = suit_thin(config)

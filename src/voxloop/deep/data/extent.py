@@ -25,15 +25,23 @@ _COARSE = 16
 _OBJECTS, _FEWEST, _FAR = 128, 4, 256
 #: side from which planes are halved: what is resolved there is many voxels wide as a rule
 _LARGE = 384
+#: voxels that objects are wide at least where planes are halved
+_WIDE = 15
 #: voxels of an automatic window of a 3-D network: where memory is short, on a CPU, and elsewhere
 FEWEST_VOXELS, VOXELS, VOXELS_GPU = 2**12, 2**16, 2**20
 
 
 def network_scale(config: DeepConfig, data: TrainingData) -> float:
-    """In-plane size at which the network works; ``auto`` halves planes that are large in every image."""
+    """In-plane size at which the network works; ``auto`` halves planes that are large in every image.
+
+    Where objects are learnt, only if most are wide enough at half size.
+    """
     if not isinstance(config.scale, str):
         return config.scale
-    return 0.5 if smallest_side(data) >= _LARGE else 1.0
+    if smallest_side(data) < _LARGE:
+        return 1.0
+    wide = object_width(data, 50) if data.instances else None
+    return 0.5 if wide is None or 0.5 * wide >= _WIDE else 1.0
 
 
 def network_zoom(config: DeepConfig, data: TrainingData, scale: float) -> Spacing:
@@ -92,15 +100,15 @@ def geometry_of(config: DeepConfig, window: Shape, zoom: Spacing) -> Geometry:
     )
 
 
-def object_width(data: TrainingData) -> float | None:
-    """In-plane extent, in voxels of the images, below which nine of ten labelled objects stay; None without any."""
+def object_width(data: TrainingData, percentile: float = 90) -> float | None:
+    """In-plane extent, in voxels of the images, below which so many of labelled objects stay; None without any."""
     rng = np.random.default_rng(0)
     found: list[int] = []
     for image in data.training_images:
         anchors = [at for parts in image.labelled.anchors.values() for at in parts[-1]]  # the objects come last
         for index in rng.permutation(len(anchors))[: max(_FEWEST, _OBJECTS // len(data.training_images))]:
             found += _extent(image, anchors[index])
-    return float(np.percentile(found, 90)) if found else None
+    return float(np.percentile(found, percentile)) if found else None
 
 
 def _extent(image: TrainingImage, at: np.ndarray) -> Iterator[int]:
