@@ -33,6 +33,8 @@ from voxloop.volumes import open_volume
 MEMORY_GB = 12.0
 #: pixels a side of the first slice of a lazy prediction: what a screen shows
 SHOWN = 1024
+#: seconds below which what comes first in a process weighs too much: others are measured after a trial of their own
+SHORT = 10.0
 
 
 def main() -> int:
@@ -186,16 +188,16 @@ def network_part(title: str, network: Network, shape: tuple[int, int, int], wind
     picture = np.clip(128 + 50 * picture / picture.std(), 0, 255).astype(np.uint8)
     print(f"\n{title}, field {network.spec.halo}, {' x '.join(map(str, shape))} voxels")
     print(f"{'':42s} Mvox/s  of bare   largest error   99.9 %     flips   peak GB")
-    whole, seconds, memory = timed(lambda: network.predict(picture[None]))
+    whole, seconds, memory = timed(lambda: network.predict(picture[None]), again=True)
     bare = picture.size / seconds / 1e6
     line("bare forward on the whole", bare, 1.0, None, memory)
     for overlap, mode in ((0.25, "constant"), (0.5, "gaussian")):
-        got, seconds, memory = timed(lambda o=overlap, m=mode: monai(network, picture, window, o, m))
+        got, seconds, memory = timed(lambda o=overlap, m=mode: monai(network, picture, window, o, m), again=True)
         line(f"MONAI sliding window {overlap} {mode}", picture.size / seconds / 1e6, bare, got - whole, memory, whole)
     with tempfile.TemporaryDirectory() as folder:
         try:
             predict = bioimage(network, Path(folder), window)
-            got, seconds, memory = timed(lambda: predict(picture))
+            got, seconds, memory = timed(lambda: predict(picture), again=True)
             line("bioimageio.core, ONNX, no halo", picture.size / seconds / 1e6, bare, got - whole, memory, whole)
         except Exception as error:
             print(f"bioimageio.core: {error}")
@@ -302,11 +304,14 @@ def bioimage(network: Network, folder: Path, window: tuple[int, ...]) -> Callabl
     return predict
 
 
-def timed(call: Callable[[], Any]) -> tuple[Any, float, int]:
+def timed(call: Callable[[], Any], again: bool = False) -> tuple[Any, float, int]:
+    """What a call gives, seconds, and memory at its peak; ``again``: the better of two, where one is short."""
     with peak_memory() as peak:
         start = CLOCK.read()
         found = call()
         seconds = CLOCK.read() - start
+    if again and seconds < SHORT:
+        return found, min(seconds, timed(call)[1]), peak.bytes
     return found, seconds, peak.bytes
 
 

@@ -145,6 +145,7 @@ def tiny() -> DeepConfig:
         samples=1,
         learning_rate=5e-3,
         teacher="none",
+        compare_with="none",
     )
 
 
