@@ -40,8 +40,8 @@ class ObjectsConfig(Config):
     )
     min_size: str | float = setting(
         "auto",
-        "smaller objects are left out; 'auto': of networks that learnt objects, what has less than 7 % of the voxels of "
-        "a usual object (the median, each counted by the root of its size); of a class nothing",
+        "smaller objects are left out; 'auto': of networks that learnt objects, what has less than 7 % of the "
+        "voxels of a usual object (the median, each counted by the root of its size); of a class nothing",
         group="Objects",
         unit="µm³ (µm² of a picture)",
         choices=("auto",),
