@@ -94,7 +94,7 @@ def test_commands_take_a_new_run_there_and_back(ws: vl.Workspace, tmp_path: Path
 
     sets = ("--set", "trees=4", "--set", "dimensions=2d")
     there = tmp_path / "later.vxl"
-    assert ", what surrounds the labels" in typed("pack", ws.path, "--learner", "shallow", *sets, "--to", tmp_path)
+    assert ", the surroundings of the labels" in typed("pack", ws.path, "--learner", "shallow", *sets, "--to", tmp_path)
     ws.runs["shallow-2"].delete()
     said = json.loads(typed("pack", ws.path, "--learner", "shallow", *sets, "--name", "later", "--to", there, "--json"))
     assert said["path"] == str(there)

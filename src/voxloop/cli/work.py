@@ -71,7 +71,7 @@ def train(
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option("--image", help="Name of the image; needed where the workspace has several.")
 @click.option("--all", "everything", is_flag=True, help="All images, one after the other; prints a table.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Add the pictures of this folder first; with --all.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Add the pictures of this folder, and predict these.")
 @click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region.")
 @click.option("--frames", help="Of what finds animals, points, boxes or classes: 0,5,9 or unlabelled; default: all.")
 @click.option("--accept", is_flag=True, help="Make predicted labels of what was found.")
@@ -102,12 +102,11 @@ def predict(
     with open_workspace(workspace) as ws:
         config = PredictConfig(**changes_of(changes))
         config = config.changed(overwrite=True) if overwrite else config
-        if folder is not None:
-            ws.images.add_folder(folder)
-        chosen = "*" if everything or folder is not None else image
+        added = [] if folder is None else [info.name for info in ws.images.add_folder(folder)]
+        chosen = "*" if everything else added or image
         if forecast:
             estimate = ws.forecast(list(models), image=chosen, region=box(region), config=config)
-            tell(as_json, repr(estimate).strip("<>"), asdict(estimate))
+            tell(as_json, f"Estimate: {estimate.words}", asdict(estimate))
             return
         meant = frames if frames in (None, "unlabelled") else whole_numbers(frames, "0,5,9")
         several = list(models) if len(models) > 1 else models[0]
@@ -116,9 +115,11 @@ def predict(
     if accept and run.state == "finished":
         with open_workspace(workspace, read_only=False) as ws:
             ws.accept(run.name)
-    if chosen == "*" and run.state == "finished" and not as_json:
-        table = run.result.table
-        click.echo((table() if callable(table) else table).to_string(index=False))
+    if (everything or added) and run.state == "finished" and not as_json:
+        table = getattr(run.result, "table", None)  # of a folder with one picture there is none
+        table = table() if callable(table) else table
+        if table is not None:
+            click.echo(table.to_string(index=False))
     finish(run, as_json)
 
 

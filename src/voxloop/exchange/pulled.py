@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voxloop.errors import ModelError
+from voxloop.exchange.telling import sized
 from voxloop.model import Model, load_model
 from voxloop.plain_files import read_plain
 from voxloop.store.atomic import replace_json
@@ -93,7 +94,7 @@ class Pulled:
         version = f", {self.revision[:12]}" if self.revision else ""
         out = f"; left out: {', '.join(self.left_out[:4])}" if self.left_out else ""
         title = self.title or self.source
-        return f"{title}{by} ({self.source}{version}): {terms}; {self.size / 1e6:,.1f} MB in {self.path}{out}"
+        return f"{title}{by} ({self.source}{version}): {terms}; {sized(self.size)} in {self.path}{out}"
 
     def note(self) -> Pulled:
         """Write down beside the files where they came from."""

@@ -18,7 +18,7 @@ from voxloop.exchange import hub, zoo
 from voxloop.exchange.fetching import Digest, check_digest, fetch
 from voxloop.exchange.naming import WAYS, Elsewhere, beside, named
 from voxloop.exchange.pulled import MADE, Pulled, described, known
-from voxloop.exchange.telling import Teller
+from voxloop.exchange.telling import Teller, sized
 from voxloop.extras import require
 from voxloop.given import flag, path_of, shown
 from voxloop.model import load_model
@@ -215,7 +215,7 @@ def _from_hub(model: Elsewhere, new: Path, most: int, teller: Teller, about: dic
         if whole > most:
             raise ModelError(f"{model} has {whole / 1e9:,.1f} GB, more than limit_gb allows")
         terms = repository.licence or "not stated"
-        teller.say(f"{model} by {repository.author}, licence {terms}: {whole / 1e6:,.1f} MB in {len(ours)} files")
+        teller.say(f"{model} by {repository.author}, licence {terms}: {sized(whole)} in {len(ours)} files")
         for name in ours:
             bring(name, new / name)
         others = sorted(set(repository.files) - {*ours, "README.md", ".gitattributes", "LICENSE"})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.errors import ModelError
 from voxloop.exchange import hub
 from voxloop.exchange.naming import named
-from voxloop.exchange.telling import Teller
+from voxloop.exchange.telling import Teller, sized
 from voxloop.extras import require
 from voxloop.given import flag, path_of, shown
 from voxloop.model import ModelSpec, load_model, read_spec
@@ -39,8 +39,8 @@ class Pushed:
 
     def __str__(self) -> str:
         who = "only you and those you invite" if self.private else "everybody"
-        size = sum(self.files.values()) / 1e6
-        return f"{self.address} ({self.revision[:12]}): {size:,.1f} MB in {len(self.files)} files, for {who}"
+        size = sized(sum(self.files.values()))
+        return f"{self.address} ({self.revision[:12]}): {size} in {len(self.files)} files, for {who}"
 
 
 def push(
@@ -112,7 +112,7 @@ def push(
         about = card(spec, target.name, licence, by, description)
         (folder / "README.md").write_bytes(about.encode(errors="backslashreplace"))
         files = {one.name: one.stat().st_size for one in sorted(folder.iterdir())}
-        teller.say(f"{target}: {sum(files.values()) / 1e6:,.1f} MB")
+        teller.say(f"{target}: {sized(sum(files.values()))}")
         address, commit = hub.upload(
             folder, target.name, private=not public, message=message or "Add a model of voxloop", quiet=quiet
         )
@@ -198,7 +198,7 @@ def _to_zoo(package: Any, teller: Teller) -> Pushed:
     require("bioimage.io needs", "bioimageio")
     from bioimageio.spec import upload
 
-    teller.say(f"{path.name}: {path.stat().st_size / 1e6:,.1f} MB to bioimage.io")
+    teller.say(f"{path.name}: {sized(path.stat().st_size)} to bioimage.io")
     try:
         address = upload(path)
     except Exception as error:  # httpx, pydantic and its own

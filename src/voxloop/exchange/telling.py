@@ -9,6 +9,11 @@ from typing import Any
 _SMALL = 1_000_000
 
 
+def sized(count: int) -> str:
+    """A number of bytes in words; that of a small model is not 0.0 MB."""
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{max(1, round(count / 1e3))} kB"
+
+
 class Teller:
     """Says on standard error how a pull goes; a ``quiet`` one says nothing."""
 
@@ -27,7 +32,7 @@ class Teller:
             return
         if come == 0:
             self.close()
-            size = "size not said" if whole is None else f"{whole / 1e6:,.1f} MB"
+            size = "size not said" if whole is None else sized(whole)
             if whole is None or whole >= _SMALL:
                 from tqdm import tqdm
 

@@ -47,7 +47,9 @@ class Estimate:
     device_allowed_bytes: int = 0
     images: int = 1
 
-    def __repr__(self) -> str:
+    @property
+    def words(self) -> str:
+        """All of it in a line."""
         gpu = f", {self.device_bytes / 1e9:.2g} GB of GPU memory" if self.device_allowed_bytes else ""
         parts = [
             f"{self.images} images" if self.images > 1 else "",
@@ -58,7 +60,10 @@ class Estimate:
             f"{self.waste:.2f} voxels computed for each one that is kept",
         ]
         words = "".join(f"; careful: {text}" for text in self.warnings)
-        return f"<Estimate: {', '.join(filter(None, parts))}{words}>"
+        return ", ".join(filter(None, parts)) + words
+
+    def __repr__(self) -> str:
+        return f"<Estimate: {self.words}>"
 
 
 class Rehearsal:

@@ -209,7 +209,8 @@ def _small_workspace(project: Project, run: Run, root: Path, *, whole: bool) -> 
     target.mkdir(parents=True)
     kept = {name: value for name, value in _plain_config(run).items() if name not in _OF_HOME}
     (target / "config.json").write_text(json.dumps(kept, indent=1))
-    return {name: f"{share:.1%}, {why}" if share < 1 else why for name, share in carried.items()}
+    all_of_it = why if why.startswith("whole") else f"whole: {why} are all of it"
+    return {name: f"{share:.1%}, {why}" if share < 1 else all_of_it for name, share in carried.items()}
 
 
 def _is_exposed(run: Run) -> bool:

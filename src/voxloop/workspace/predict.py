@@ -157,7 +157,7 @@ def forecast(
     The model is measured in a process of its own, which takes seconds:
 
     >>> ws.forecast("shallow-1").words  # doctest: +SKIP
-    'about 4 s, 0.38 of 1.9 GB of memory, 0.2 MB on disk'
+    'about 4 s, 0.38 of 1.9 GB of memory, 0.0002 GB on disk where 44 GB are free, 1 tile in blocks of ...'
     """
     from voxloop.prediction.rehearsal import Rehearsal
 

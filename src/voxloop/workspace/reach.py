@@ -38,7 +38,7 @@ def parts_of(workspace: Path, run: Run) -> tuple[BoxesByImage, str]:
         return dict.fromkeys(names), "whole: its channels are filters, some of which see all of an image"
     if run.learner == "shallow":
         config = ShallowConfig.from_json(run.config["settings"])
-        return _of_images(workspace, names, _of_examples(workspace, facts, config)), "what surrounds the labels"
+        return _of_images(workspace, names, _of_examples(workspace, facts, config)), "the surroundings of the labels"
     return _of_network(workspace, names, run)
 
 
