@@ -88,7 +88,7 @@ def study(
     made = _of_images(project, objects)
     grouped = _grouped(project, groups, list(made))
     named = {text("rule", key, error=PredictionError): MeasureRule(rule) for key, rule in _rules(rules)}
-    limit = MeasureRule(only) if only else None
+    limit = None if only is None or (isinstance(only, str) and not only) else MeasureRule(only)
     if isinstance(classes, str | PathLike):
         classes = ObjectClassifier.load(Path(classes))
     if classes is not None and not isinstance(classes, ObjectClassifier) and len(grouped) > 1:
