@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import AXES, Box
-from voxloop.given import flag, path_of, shown
+from voxloop.given import flag, path_of
 from voxloop.objects.said_classes import CLASSES, classes_in
 from voxloop.objects.table_files import TABLES, table_path, write_table
 from voxloop.plain_files import read_plain
@@ -180,9 +180,9 @@ class Objects:
         from voxloop.objects.naming import groups_of
 
         table = self.table(image)
-        if isinstance(names, str | bytes) or not isinstance(names, Collection):
-            raise PredictionError(f"names={shown(names)} is no list of measures")
-        wanted = [text("names", name, error=PredictionError) for name in names]
+        if isinstance(names, set | frozenset):
+            names = sorted(names, key=str)
+        wanted = [text("names", name, error=PredictionError) for name in as_list("names", names, error=PredictionError)]
         return self.table(image, measures=groups_of(wanted, table))
 
     def cluster(

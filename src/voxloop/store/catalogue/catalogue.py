@@ -148,7 +148,9 @@ class Catalogue:
         low = None if words is None else text("words", words).lower()
         said = self.entries()
         classes = {} if label is None else self.classes(level)
-        if label:
+        if isinstance(label, str) and not label:
+            pass  # those without a class
+        elif label is not None:
             self._store.levels[self.class_level(level)].class_of(text("label", label))
         return [
             name
