@@ -15,7 +15,7 @@ from voxloop.store.atomic import replace_bytes
 def write_piece(folder: Path, number: int, columns: dict[str, np.ndarray]) -> None:
     """Put a piece in its place, whole or not at all."""
     stream = io.BytesIO()
-    np.savez(stream, allow_pickle=False, **columns)
+    np.savez(stream, **columns)
     replace_bytes(piece_path(folder, number), stream.getvalue())
 
 

@@ -81,7 +81,7 @@ class KeptSamples:
             arrays |= {name: array.astype(np.float32) for name, array in given.items() if array is not None}
         path, new = folder / NAME, folder / f".{NAME}.new"
         with new.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+            np.savez_compressed(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)

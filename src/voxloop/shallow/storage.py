@@ -94,12 +94,12 @@ def _write(classifier: Classifier, folder: Path) -> None:
     if isinstance(classifier, Projected):
         projection = classifier.projection
         axes = {} if projection.axes is None else {"axes": projection.axes}
-        np.savez(folder / PROJECTION, allow_pickle=False, offset=projection.offset, scale=projection.scale, **axes)
+        np.savez(folder / PROJECTION, offset=projection.offset, scale=projection.scale, **axes)
         classifier = classifier.within
     if isinstance(classifier, Perceptron):
         weights = {f"weights_{n}": array for n, array in enumerate(classifier.weights)}
         biases = {f"biases_{n}": array for n, array in enumerate(classifier.biases)}
-        np.savez(folder / PERCEPTRON, allow_pickle=False, **weights, **biases)
+        np.savez(folder / PERCEPTRON, **weights, **biases)
     else:
         import skops.io
 

@@ -158,7 +158,6 @@ def write_tracks(folder: Path, places: Sightings, chains: Chains, about: Mapping
     stream = io.BytesIO()
     np.savez(
         stream,
-        allow_pickle=False,
         track=chains.track,
         frame=places.frame,
         number=places.number,
