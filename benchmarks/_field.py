@@ -44,7 +44,7 @@ def film(count: int, seed: int) -> tuple[np.ndarray, list[dict[str, tuple[float,
     for number in range(count):
         frames[number], nodes = look.frame()
         placed = nodes + rng.normal(0, _BY_HAND, nodes.shape)
-        inside = ((nodes >= 0) & (nodes < SIZE)).all(1)
+        inside = np.asarray(((nodes >= 0) & (nodes < SIZE)).all(1))
         named = zip(NODES, placed.tolist(), inside.tolist(), strict=True)
         places.append({name: (at[0], at[1]) for name, at, seen in named if seen})
     return frames, places
@@ -78,7 +78,7 @@ class _Look:
         low = np.clip(middle.astype(int) - _ROUND, 0, SIZE)
         high = np.clip(middle.astype(int) + _ROUND, 0, SIZE)
         part = picture[low[0] : high[0], low[1] : high[1]]
-        grid = np.stack(np.mgrid[low[0] : high[0], low[1] : high[1]]).astype(float)
+        grid = np.asarray(np.mgrid[low[0] : high[0], low[1] : high[1]], dtype=float)
         _shade(part, grid, spine, widths)
         _line(part, grid, tail, np.linspace(0.022, 0.01, len(tail)) * length, self._tail)
         _body(part, grid, spine, widths, self._coat)

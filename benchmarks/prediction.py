@@ -254,7 +254,7 @@ def _ours(
     print(f"{'':42s} forecast {found.seconds:.1f} s, took {seconds:.1f} s; waste {found.waste:.2f}; kept {kept}")
 
 
-def lazily(network: Network, picture: np.ndarray, whole: np.ndarray, bare: float, backend: str) -> None:
+def lazily(network: Network, picture: np.ndarray, whole: np.ndarray, bare: float, backend: Any) -> None:
     """A plane that is sliced from ``vl.predict``; first what a screen shows of another."""
     source = vl.predict(network.model(), np.concatenate([picture, picture]), threads=CLOCK.threads, backend=backend)
     middle = (slice(max(0, (side - SHOWN) // 2), (side + SHOWN) // 2) for side in picture.shape[1:])

@@ -58,7 +58,7 @@ def _to_the_widest(inside: np.ndarray, spacing_um: Sequence[float], widest: int)
     size: Spacing = (spacing_um[0], spacing_um[1], spacing_um[2])
     width = np.minimum(depth(inside.view(np.uint8), size, frames=True), np.float32(widest * min(size)))
     growth = np.gradient(ndi.gaussian_filter(width, _EVEN, truncate=3.0), size[0], axis=0)
-    return np.clip(growth / np.float32(_STEEP), -1, 1) * inside
+    return np.asarray(np.clip(growth / np.float32(_STEEP), -1, 1) * inside)
 
 
 def walk(names: np.ndarray, flow: np.ndarray, spacing_um: Sequence[float], steps: int) -> np.ndarray:

@@ -73,7 +73,7 @@ class ObjectClasses:
         LabelError
             No such object, or no such class.
         """
-        listed = [objects] if isinstance(objects, Integral) else as_list("objects", objects)
+        listed: Sequence[Any] = [objects] if isinstance(objects, Integral) else as_list("objects", objects)
         return self.assign_each(dict.fromkeys(listed, label))
 
     def assign_each(self, labels: Mapping[int, str | None]) -> int:

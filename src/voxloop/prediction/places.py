@@ -122,9 +122,9 @@ def _look(
     of_objects: int | None = None,
 ) -> str:
     """Frame by frame, or at a volume; the run's last word."""
-    read = partial(read_block, volume)
-    if "objects" in context.config:
-        read = _read_objects(context, volume, int(of_objects))
+    read: Callable[..., np.ndarray] = partial(read_block, volume)
+    if of_objects is not None:
+        read = _read_objects(context, volume, of_objects)
     threshold = context.config.get("threshold")
     depth, height, width = (int(n) for n in volume.shape[-3:])
     if hasattr(finder, "classify"):

@@ -163,7 +163,7 @@ def _semantic(tally: _Tally, known: Sequence[Class], named: Sequence[Class], ign
         chosen = scores[foreground]
         return float(np.nanmean(chosen)) if np.isfinite(chosen).any() else float("nan")
 
-    def named(scores: np.ndarray) -> dict[str, float]:
+    def by_name(scores: np.ndarray) -> dict[str, float]:
         return {name: float(score) for name, score in zip(names, scores, strict=True)}
 
     return Report(
@@ -174,10 +174,10 @@ def _semantic(tally: _Tally, known: Sequence[Class], named: Sequence[Class], ign
         recall=mean(counts.recall),
         accuracy=metrics.accuracy(table),
         voxels=table.total,
-        iou_per_class=named(counts.iou),
-        dice_per_class=named(counts.dice),
-        precision_per_class=named(counts.precision),
-        recall_per_class=named(counts.recall),
+        iou_per_class=by_name(counts.iou),
+        dice_per_class=by_name(counts.dice),
+        precision_per_class=by_name(counts.precision),
+        recall_per_class=by_name(counts.recall),
         foreground=tuple(names[i] for i in foreground),
         excluded=tally.excluded,
         missed={c.name: int(counts.fn[len(known) + i]) for i, c in enumerate(unknown)},

@@ -122,7 +122,8 @@ def _places(made: Objects) -> list[list[int]]:
     """Number and middle (z, y, x) of each object."""
     table = made.table()
     ends = [(table[f"{axis}_from"] + table[f"{axis}_to"] - 1) // 2 for axis in "zyx"]
-    return np.stack([np.asarray(table.index), *map(np.asarray, ends)], 1).astype(int).tolist()
+    rows: list[list[int]] = np.stack([np.asarray(table.index), *map(np.asarray, ends)], 1).astype(int).tolist()
+    return rows
 
 
 def _sides(made: Objects) -> np.ndarray:

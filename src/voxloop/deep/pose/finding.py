@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -273,7 +274,8 @@ def _extents_at(answer: dict[str, Tensor], peaks: Peaks, stage: StagePlan) -> np
     """Half the sides of boxes at peaks, in pixels of the picture."""
     maps = answer["extents"][0]
     cells = _cells_of(peaks, stage.stride("extents"), maps.shape[1:])
-    sides = maps[(slice(None), *cells)].T.numpy()
+    index: tuple[Any, ...] = (slice(None), *cells)
+    sides = maps[index].T.numpy()
     return np.asarray(np.maximum(sides, 0.5) / np.array(stage.scale))
 
 
