@@ -59,7 +59,7 @@ def main() -> int:
     found = [(outputs[i], pictures[i][1]) for i in test]
     reached = show("network, settings as they are", found, decoded(vl, vl.ObjectsConfig()))
     show("network, one object a clump", found, decoded(vl, vl.ObjectsConfig(split=False)))
-    show(f"network, {best.code('vl')[16:-1]} (by the 20)", found, decoded(vl, best))
+    show(f"network, {best.code('vl')[17:-1]} (by the 20)", found, decoded(vl, best))
     print(f"target {TARGET}: {'reached' if reached >= TARGET else 'not reached'}")
     return 0 if chosen.quick or reached >= TARGET else 1
 
