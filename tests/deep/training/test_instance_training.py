@@ -9,6 +9,7 @@ import pytest
 from tests.in_process import in_process
 
 from voxloop.config import DeepConfig, ObjectsConfig
+from voxloop.deep.begin.material import gather_now
 from voxloop.deep.data.labelled_image import LabelledImage
 from voxloop.deep.data.training_data import assemble
 from voxloop.errors import ConfigError, LabelError
@@ -86,11 +87,11 @@ def test_training_to_separate_objects(ws) -> None:
     assert set(np.unique(prediction.labels)) <= {0, 1}
     again = ws.objects(prediction, ObjectsConfig()).result
     np.testing.assert_array_equal(np.asarray(again.labels), np.asarray(prediction.objects.labels))
+    begun = gather_now(ws.path, DeepConfig(threads=1, encoder_weights=run.name))
+    assert begun.config.encoder == "tu-test_efficientnet"  # that of the run whose weights it begins with
 
 
 def test_the_target_follows_from_the_shape_of_the_objects(ws, tmp_path) -> None:
-    from voxloop.deep.begin.material import gather_now
-
     as_it_comes = DeepConfig(threads=1)
     material = gather_now(ws.path, as_it_comes)
     assert material.config.target == "flow"

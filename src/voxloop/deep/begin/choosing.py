@@ -8,6 +8,7 @@ make pieces, and boundaries do not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,12 +59,9 @@ def settle_target(config: DeepConfig, data: TrainingData, context: TaskContext) 
         return config.changed(**same), f"objects are learnt as by {config.start_from!r} (target={same['target']!r})"
     back = {"flow": given_back(data, flow_targets), "instances": given_back(data, instance_targets)}
     # in blocks, boundaries found more nuclei at equal time
-    target = (
-        "flow"
-        if not config.volumetric and config.across == (0,) and back["flow"] >= back["instances"]
-        else ("instances")
-    )
-    changes = {"target": target, **_beginning(config, data), **_beside(config, data)}
+    planes = not config.volumetric and config.across == (0,)
+    target = "flow" if planes and back["flow"] >= back["instances"] else "instances"
+    changes = {"target": target, **_beginning(config, data, context), **_beside(config, data)}
     name = {"flow": "arrows to the middle of each", "instances": "the boundary and depth of each"}[target]
     more = "".join(f", {key}={value!r}" for key, value in changes.items() if key != "target")
     words = (
@@ -125,13 +123,17 @@ def _whole(image: TrainingImage, at: np.ndarray) -> np.ndarray:
     return plane
 
 
-def _beginning(config: DeepConfig, data: TrainingData) -> dict[str, Any]:
+def _beginning(config: DeepConfig, data: TrainingData, context: TaskContext) -> dict[str, Any]:
     """For pictures an encoder that knows pictures, where none was chosen and its weights lie here.
 
-    Of slices of stacks, a small encoder from nothing learnt more in the same time.
+    Of slices of stacks, a small encoder from nothing learnt more in the same time. Where weights are those of a run,
+    its encoder.
     """
     plain = config.encoder == NetworkSettings.model_fields["encoder"].default
-    chosen = config.encoder_weights or not plain or config.volumetric or _deep(data)
+    given = config.encoder_weights
+    if plain and not config.volumetric and given and given != "imagenet" and not Path(given).suffix:
+        return {"encoder": read(ancestor(given, context, "encoder_weights")).extra["network"]["encoder"]}
+    chosen = given or not plain or config.volumetric or _deep(data)
     if chosen or installed_weights(OFFLINE_ENCODER) is None:
         return {}
     rate = {} if config.encoder_rate is not None else {"encoder_rate": 1.0}
