@@ -80,6 +80,15 @@ class PlaceAugmentationSettings(Config):
     brightness: float = setting(
         0.2, "largest change of brightness, in standard deviations", group="Augmentation", ge=0, le=5, step=0.05
     )
+    glow: float = setting(
+        0.0,
+        "largest light that is added unevenly across a window, in standard deviations; 4 where what lies out of focus "
+        "glows in some pictures, 0: none",
+        group="Augmentation",
+        ge=0,
+        le=10,
+        step=0.5,
+    )
     noise: float = setting(
         0.05, "largest standard deviation of added noise, in standard deviations", group="Augmentation", ge=0, le=5
     )

@@ -23,7 +23,7 @@ from voxloop.deep.pose.pictures import Album, AlbumPicture, Placed, Reader
 from voxloop.deep.pose.plan import plan_of
 from voxloop.deep.pose.scores import f_score, found_points, match, oks, summary
 from voxloop.deep.pose.split import hold_out
-from voxloop.deep.pose.variation import look, plain_view, varied_view
+from voxloop.deep.pose.variation import look, plain_view, varied_view, vary_grays
 from voxloop.errors import ConfigError
 
 
@@ -277,3 +277,15 @@ def test_what_lies_on_pixels_is_taken_as_it_is(at: tuple[float, float]) -> None:
     found = look(picture, plain_view(shape, at, (1.0, 1.0)), shape)
     between = look(picture, plain_view(shape, np.array(at) + 1e-4, (1.0, 1.0)), shape)
     assert torch.allclose(found, between, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(48, 64), (8, 32, 32)])
+def test_a_glow_is_light_that_changes_slowly(shape: tuple[int, ...]) -> None:
+    config = DetectConfig(glow=4, brightness=0, noise=0)
+    lights = [vary_grays(config, np.random.default_rng(seed), torch.zeros(2, *shape)) for seed in range(8)]
+    tops = [float(light.max()) for light in lights]
+    assert 0 < min(tops) < 2 < max(tops) <= 4
+    for light, top in zip(lights, tops, strict=True):
+        assert float(light.min()) == 0
+        assert torch.equal(light[0], light[1])  # the light of one source shows in every channel
+        assert float(light.diff(dim=-1).abs().max()) < 2.1 * top / (shape[-1] - 1)

@@ -131,12 +131,24 @@ def _reduced(picture: Tensor, view: WindowView, spans: Sequence[int]) -> tuple[T
 
 
 def vary_grays(config: PlaceAugmentationSettings, rng: np.random.Generator, window: Tensor) -> Tensor:
-    """Contrast, brightness and noise of a normalised window."""
+    """Contrast, brightness, glow and noise of a normalised window."""
     factor = math.exp(rng.uniform(math.log(config.contrast[0]), math.log(config.contrast[1])))
     offset = rng.uniform(-config.brightness, config.brightness)
     grain = rng.uniform(0, config.noise)
     out = window * factor + offset
+    if config.glow > 0:
+        out = out + _glow(rng, rng.uniform(0, config.glow), out.shape[1:])
     if grain > 0:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         out = out + grain * torch.randn(out.shape, generator=generator)
     return out
+
+
+def _glow(rng: np.random.Generator, most: float, shape: Sequence[int]) -> Tensor:
+    """Light (*shape) that changes slowly from 0 to ``most`` across a window, as from things out of focus."""
+    axes = len(shape)
+    coarse = torch.from_numpy(rng.uniform(0, 1, (3,) * axes)).float()[None, None]
+    mode = "bilinear" if axes == 2 else "trilinear"
+    light = F.interpolate(coarse, tuple(shape), mode=mode, align_corners=True)[0, 0]
+    light = light - light.min()
+    return most * light / light.max().clamp_min(1e-6)
