@@ -56,15 +56,31 @@ def made_by(run: vl.Run) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in files.items() if Path(name).name not in TOLD}
 
 
+def weights_of_ones_own(folder: Path) -> Path:
+    import timm
+    from safetensors.torch import save_file
+
+    save_file(timm.create_model("test_efficientnet").state_dict(), folder / "own.safetensors")
+    return folder / "own.safetensors"
+
+
 @pytest.mark.parametrize(("config", "most"), [(FOREST, 8), (NETWORK, 75)], ids=["shallow", "deep"])
 def test_trained_away_is_trained_at_home_to_the_last_bit(
-    ws: vl.Workspace, tmp_path: Path, config: object, most: float
+    ws: vl.Workspace, tmp_path: Path, config: vl.ShallowConfig | vl.DeepConfig, most: float
 ) -> None:
+    weights = None
+    if isinstance(config, vl.DeepConfig):
+        weights = weights_of_ones_own(tmp_path)
+        config = config.changed(encoder_weights=str(weights))
     home = ws.train(config)
     assert home.state == "finished"
     ws.labels().paint(index=1, points=[(5, 5), (80, 80)], radius=6, value=2)  # not what was learnt from
     away = shutil.copy(ws.pack(home), tmp_path)
     ws.labels().undo()
+    if weights is not None:
+        weights.unlink()  # it went along
+        with pytest.raises(WorkspaceError, match="no such file to go along"):
+            ws.pack(config, tmp_path / "more.vxl")
     with pytest.raises(RunError, match="not been trained yet"):
         ws.unpack(away)
     trained = vl.train_pack(away)
@@ -81,6 +97,7 @@ def test_trained_away_is_trained_at_home_to_the_last_bit(
     assert back.state == "finished"
     assert made_by(back) == made_by(home)
     assert any(name.startswith("model/") for name in made_by(back))
+    assert weights is None or "weights/own.safetensors" in str(back.history.log)
     assert back.history.epochs[-1]["train"] == home.history.epochs[-1]["train"]
     one, other = (ws.predict(run, region=(slice(0, 1),)).result.labels.values for run in (home, back))
     assert np.array_equal(one, other)
@@ -153,20 +170,6 @@ def test_what_was_not_packed_is_a_sentence_and_never_zeros(ws: vl.Workspace, pac
         whole = ws.pack(config, tmp_path / f"{number}.vxl", whole=True)
         assert read_facts(whole).carried == {"image": "whole: as asked for"}
         ws.runs[read_facts(whole).run].delete()
-
-
-def test_a_file_of_weights_goes_along(ws: vl.Workspace, tmp_path: Path) -> None:
-    import timm
-    from safetensors.torch import save_file
-
-    weights = tmp_path / "own.safetensors"
-    save_file(timm.create_model("test_efficientnet").state_dict(), weights)
-    path = ws.pack(NETWORK.changed(encoder_weights=str(weights), epochs=1, teacher="none"), tmp_path / "weights.vxl")
-    weights.unlink()
-    run = ws.unpack(vl.train_pack(path))
-    assert "weights/own.safetensors" in str(run.history.log)
-    with pytest.raises(WorkspaceError, match="no such file to go along"):
-        ws.pack(NETWORK.changed(encoder_weights=str(weights)), tmp_path / "more.vxl")
 
 
 def test_a_pack_of_another_run_does_not_come_home(ws: vl.Workspace, pack: Path, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def skeleton_of(mask: np.ndarray, spacing: tuple[float, ...]) -> dict[str, float
     if not forks.any() and len(pairs) == len(at) - 1 and _pieces(line) == 1:  # one line without a fork: no graph needed
         total = float(length.sum())
         return {"skeleton_um": total, "branches": 1.0, "branch_points": 0.0, "end_points": float(ends.sum())}
+    pairs = pairs.astype(np.int32)  # as SciPy before 1.15 wants the indices of graphs
     graph = coo_array((length, (pairs[:, 0], pairs[:, 1])), shape=(len(at), len(at))).tocsr()
     tree = minimum_spanning_tree(graph)
     between = ~forks[pairs[:, 0]] & ~forks[pairs[:, 1]]
