@@ -44,6 +44,30 @@ def test_a_class_that_models_do_not_know_keeps_its_strokes():
     assert left_out([(0, 0.9)] * 10 + [(1, 0.8), (1, 0.02)] * 4) == [], "contradicted every other time: it is hard"
 
 
+def test_one_among_others_that_models_are_unsure_of_is_left_out_where_these_tell_more_without_it():
+    strokes = [(0, 0.7)] * 8 + [(1, 0.8), (1, 0.4)] * 4 + [(1, 0.02)]
+    assert left_out(strokes) == [], "corrections make every class look unknown"
+    tried = []
+
+    def without(own: float):
+        def asked(some):
+            tried.append([one.sequence for one in some])
+            return answers([(0, own)] * 8 + strokes[8:])[0]
+
+        return asked
+
+    assert left_out(strokes, without=without(0.8)) == [17]
+    assert left_out(strokes, without=without(0.7)) == [], "a right one changes nothing"
+    assert left_out(strokes, without=lambda some: None) == [], "no class is left to learn"
+    assert tried == [[17]] * 2
+    assert left_out(strokes, without=without(0.8), kept=frozenset({(0, 17)})) == []
+    hard = [(0, 0.7)] * 8 + [(1, 0.8), (1, 0.2)] * 4 + [(1, 0.02)]
+    assert left_out(hard, without=without(0.8)) == [], "the others are clearly something else too"
+    known = [(0, 0.7), (1, 0.8)] * 5 + [(1, 0.02)]
+    assert left_out(known, without=without(0.8)) == [11], "sure without a trial"
+    assert len(tried) == 2, "models are fitted anew where it must be"
+
+
 def test_no_more_than_one_in_twenty_is_left_out_the_surest_first():
     known = [(0, 0.9), (1, 0.8)] * 12
     assert left_out([*known, (1, 0.05), (0, 0.01), (1, 0.03)]) == [26]

@@ -175,7 +175,11 @@ def choose_settings(
     of_all = None if answers is None else fit.of_all(settings, table)
     left_out: list[LeftOut] = []
     if config.leave_out and of_all is not None and strokes is not None and not table.supervoxels:
-        left_out = contradicted(of_all, strokes[fit.taught], _said_right(examples))
+
+        def without(some: Sequence[LeftOut]) -> Answers | None:
+            return fit.of_all_without(_rows_of(table, some), settings, watch.heard)
+
+        left_out = contradicted(of_all, strokes[fit.taught], _said_right(examples), without)
         table = table.without(_rows_of(table, left_out))
     return Choice(
         config=settings,

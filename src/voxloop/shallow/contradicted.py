@@ -2,11 +2,15 @@
 
 A stroke on the wrong thing among the first ten is a tenth of all that is known. Models that had not learned it call it
 something else and are sure; but so they call what is rare and what is hard. What tells them apart is how models fare
-with the other strokes of its class: where they know these, one that they do not know is odd.
+with the other strokes of its class: where they know these, one that they do not know is odd. Corrections are painted
+where models err, so later on they are unsure of many strokes of any class. A stroke that is doubted among others that
+are unsure, yet not clearly something else, is tried: a wrong one teaches what the other classes are not, so models
+that did not learn it know these better. Without a right one they do not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +26,12 @@ KNOWN = 0.2
 LEFT = 3
 #: share of all strokes that is left out at most, the surest contradictions first; one stroke always may be
 FEW = 0.05
+#: mean probability of the painted class below which an other stroke is clearly something else, not only unsure
+CLEARLY = 0.25
+#: strokes that are tried, at most: each costs models of their own
+TRIED = 3
+#: mean probability by which models must know strokes of other classes better without a stroke that is tried
+BETTER = 0.02
 #: voxels of a stroke that models must have been asked about
 _FEWEST = 5
 
@@ -46,7 +56,10 @@ class LeftOut:
 
 
 def contradicted(
-    answers: Answers, strokes: np.ndarray, kept: frozenset[tuple[int, int]] = frozenset()
+    answers: Answers,
+    strokes: np.ndarray,
+    kept: frozenset[tuple[int, int]] = frozenset(),
+    without: Callable[[Sequence[LeftOut]], Answers | None] | None = None,
 ) -> list[LeftOut]:
     """The strokes that are better left out, the surest contradiction first.
 
@@ -58,18 +71,35 @@ def contradicted(
         (n,) numbers of the edits that these voxels are of; 0 for none that is a stroke.
     kept
         Image and edit of those that somebody says are right.
+    without
+        What models that did not learn these strokes either say of the same voxels; None where they cannot be had.
+        Asked only where a stroke is doubted of a class that models are unsure of. None: such strokes are learned.
     """
     units = _units(answers, strokes)
-    unsure = {key: unit.mean[unit.painted] < 0.5 for key, unit in units.items()}
-    found = []
-    for key, unit in units.items():
-        others = [unsure[other] for other, one in units.items() if one.painted == unit.painted and other != key]
-        known = len(others) >= LEFT and (sum(others) + 0.5) / (len(others) + 1) <= KNOWN
-        if known and unit.mean[unit.painted] < DOUBTED and key not in kept:
-            said = int(unit.mean.argmax())
-            found.append(LeftOut(*key, unit.painted, said, float(unit.mean[said])))
-    found.sort(key=lambda one: float(units[one.image, one.sequence].mean[one.painted]))
-    return found[: max(1, round(FEW * len(units)))]
+    most = max(1, round(FEW * len(units)))
+    doubted = [key for key, unit in units.items() if unit.own < DOUBTED and key not in kept]
+    doubted.sort(key=lambda key: units[key].own)
+    known = [key for key in doubted if _is_known(units, key, 0.5)]
+    found = [_left_out(units, key) for key in known[:most]]
+    unsure = [key for key in doubted if key not in known and _is_known(units, key, CLEARLY)]
+    if without is None or not unsure or len(found) >= most:
+        return found
+    base = without(found) if found else answers
+    if base is None:
+        return found
+    best, least = None, BETTER
+    for one in (_left_out(units, key) for key in unsure[:TRIED]):
+        tried = without([*found, one])
+        rise = -np.inf if tried is None else _rise(one, _units(base, strokes), _units(tried, strokes))
+        if rise >= least:
+            best, least = one, rise
+    return found if best is None else [*found, best]
+
+
+def _rise(one: LeftOut, before: dict[tuple[int, int], _Unit], now: dict[tuple[int, int], _Unit]) -> float:
+    """By how much models know strokes of other classes better without one: mean probability; -inf without any."""
+    rises = [now[key].own - unit.own for key, unit in before.items() if unit.painted != one.painted]
+    return float(np.mean(rises)) if rises else -np.inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +108,24 @@ class _Unit:
 
     painted: int
     mean: np.ndarray
+
+    @property
+    def own(self) -> float:
+        """Mean probability of the class painted."""
+        return float(self.mean[self.painted])
+
+
+def _is_known(units: dict[tuple[int, int], _Unit], key: tuple[int, int], bar: float) -> bool:
+    """Whether models know the class of a stroke by the other strokes of it: few lie below the bar."""
+    others = [unit for other, unit in units.items() if other != key and unit.painted == units[key].painted]
+    doubted = sum(unit.own < bar for unit in others)
+    return len(others) >= LEFT and (doubted + 0.5) / (len(others) + 1) <= KNOWN
+
+
+def _left_out(units: dict[tuple[int, int], _Unit], key: tuple[int, int]) -> LeftOut:
+    mean = units[key].mean
+    said = int(mean.argmax())
+    return LeftOut(*key, units[key].painted, said, float(mean[said]))
 
 
 def _units(answers: Answers, strokes: np.ndarray) -> dict[tuple[int, int], _Unit]:

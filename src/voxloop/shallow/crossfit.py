@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,6 +130,15 @@ class CrossFit:
     def of_all(self, config: ShallowConfig, table: FeatureTable) -> Answers | None:
         """The same of all voxels that were chosen and teach, without smoothing: what single strokes are judged by."""
         return self._asked_of(config.changed(smoothing=0), table, self.taught, lambda: None)
+
+    def of_all_without(
+        self, rows: np.ndarray, config: ShallowConfig, heard: Callable[[], None] = lambda: None
+    ) -> Answers | None:
+        """The same by models that did not learn the chosen voxels of the mask ``rows`` either; of single voxels."""
+        other = copy(self)
+        other._table = self._table.without(rows)
+        other._fitted, other._members = {}, {}
+        return other._asked_of(config.changed(smoothing=0), other._table, self.taught, heard)
 
     def of_members(
         self, config: ShallowConfig, heard: Callable[[], None] = lambda: None
