@@ -28,6 +28,8 @@ LEFT = 3
 FEW = 0.05
 #: mean probability of the painted class below which an other stroke is clearly something else, not only unsure
 CLEARLY = 0.25
+#: other strokes of its class that are doubted as much, at most: more of them are a kind that models do not know
+ALIKE = 1
 #: strokes that are tried, at most: each costs models of their own
 TRIED = 3
 #: mean probability by which models must know strokes of other classes better without a stroke that is tried
@@ -81,18 +83,18 @@ def contradicted(
     doubted.sort(key=lambda key: units[key].own)
     known = [key for key in doubted if _is_known(units, key, 0.5)]
     found = [_left_out(units, key) for key in known[:most]]
-    unsure = [key for key in doubted if key not in known and _is_known(units, key, CLEARLY)]
+    unsure = [key for key in doubted if key not in known and _is_odd(units, key)]
     if without is None or not unsure or len(found) >= most:
         return found
     base = without(found) if found else answers
     if base is None:
         return found
-    best, least = None, BETTER
+    best, highest = None, -np.inf
     for one in (_left_out(units, key) for key in unsure[:TRIED]):
         tried = without([*found, one])
         rise = -np.inf if tried is None else _rise(one, _units(base, strokes), _units(tried, strokes))
-        if rise >= least:
-            best, least = one, rise
+        if rise >= BETTER and rise > highest:
+            best, highest = one, rise
     return found if best is None else [*found, best]
 
 
@@ -120,6 +122,12 @@ def _is_known(units: dict[tuple[int, int], _Unit], key: tuple[int, int], bar: fl
     others = [unit for other, unit in units.items() if other != key and unit.painted == units[key].painted]
     doubted = sum(unit.own < bar for unit in others)
     return len(others) >= LEFT and (doubted + 0.5) / (len(others) + 1) <= KNOWN
+
+
+def _is_odd(units: dict[tuple[int, int], _Unit], key: tuple[int, int]) -> bool:
+    """Whether few of the other strokes of its class are clearly something else, and hardly any as much as this one."""
+    alike = [other for other, unit in units.items() if unit.painted == units[key].painted and unit.own < DOUBTED]
+    return len(alike) - 1 <= ALIKE and _is_known(units, key, CLEARLY)
 
 
 def _left_out(units: dict[tuple[int, int], _Unit], key: tuple[int, int]) -> LeftOut:
