@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from voxloop.errors import PredictionError
 from voxloop.store.atomic import replace_bytes
 
 
-def write_piece(folder: Path, number: int, columns: dict[str, np.ndarray]) -> None:
+def write_piece(folder: Path, number: int, columns: dict[str, Any]) -> None:
     """Put a piece in its place, whole or not at all."""
     stream = io.BytesIO()
     np.savez(stream, **columns)

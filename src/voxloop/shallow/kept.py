@@ -75,7 +75,7 @@ class KeptSamples:
 
     def save(self, folder: Path) -> Path:
         """Write it beside the model in ``folder``."""
-        arrays = {"features": self.features.astype(np.float32), "values": self.values.astype(np.int32)}
+        arrays: dict[str, Any] = {"features": self.features.astype(np.float32), "values": self.values.astype(np.int32)}
         if self.beside is not None:
             given = {name: getattr(self.beside, name) for name in _AROUND}
             arrays |= {name: array.astype(np.float32) for name, array in given.items() if array is not None}

@@ -15,6 +15,7 @@ import zlib
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -93,12 +94,12 @@ def read(folder: Path) -> tuple[ModelSpec, Classifier]:
 def _write(classifier: Classifier, folder: Path) -> None:
     if isinstance(classifier, Projected):
         projection = classifier.projection
-        axes = {} if projection.axes is None else {"axes": projection.axes}
+        axes: dict[str, Any] = {} if projection.axes is None else {"axes": projection.axes}
         np.savez(folder / PROJECTION, offset=projection.offset, scale=projection.scale, **axes)
         classifier = classifier.within
     if isinstance(classifier, Perceptron):
-        weights = {f"weights_{n}": array for n, array in enumerate(classifier.weights)}
-        biases = {f"biases_{n}": array for n, array in enumerate(classifier.biases)}
+        weights: dict[str, Any] = {f"weights_{n}": array for n, array in enumerate(classifier.weights)}
+        biases: dict[str, Any] = {f"biases_{n}": array for n, array in enumerate(classifier.biases)}
         np.savez(folder / PERCEPTRON, **weights, **biases)
     else:
         import skops.io
