@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def as_stranger(does: Callable[[], int]) -> int:
             os.setgid(STRANGER)
             os.setuid(STRANGER)
             os._exit(does())
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(99)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
