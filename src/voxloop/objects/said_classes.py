@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from numbers import Integral
 from pathlib import Path
@@ -105,14 +105,14 @@ class ObjectClasses:
 
     def undo(self) -> bool:
         """Take the last change back; whether there was one."""
-        if not self._changes()[0]:
+        if not _changes(self._file)[0]:
             return False
         append_line(self._file, {"undo": True})
         return True
 
     def redo(self) -> bool:
         """Make the change again that was taken back last; whether there was one."""
-        if not self._changes()[1]:
+        if not _changes(self._file)[1]:
             return False
         append_line(self._file, {"undo": False})
         return True
@@ -121,16 +121,7 @@ class ObjectClasses:
 
     def said(self) -> dict[int, SaidClass]:
         """What is said of each object now, by its number; of classes that there still are."""
-        out: dict[int, SaidClass] = {}
-        for change in self._changes()[0]:
-            for key, value in change["classes"].items():
-                number = int(key)
-                if value is None:
-                    out.pop(number, None)
-                elif number in self._numbers and value[0] in self.names:
-                    sure = float(value[1]) if len(value) > 1 else math.nan
-                    out[number] = SaidClass(str(value[0]), sure, str(change["by"]), len(value) > 1)
-        return dict(sorted(out.items()))
+        return _said(_changes(self._file)[0], self._numbers, self.names)
 
     def classes(self, predicted: bool | None = None) -> dict[int, str]:
         """The class of each object that has one; only what networks said, or only what people said."""
@@ -156,19 +147,6 @@ class ObjectClasses:
         append_line(self._file, {"v": 1, "time": datetime.now(UTC).isoformat(timespec="seconds"), **change})
         return len(change["classes"])
 
-    def _changes(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Changes that hold, and those that were taken back, the last one at the end."""
-        hold: list[dict[str, Any]] = []
-        back: list[dict[str, Any]] = []
-        for record in parse_lines(_lines(self._file)):
-            if _is_change(record):
-                hold, back = [*hold, record], []
-            elif record.get("undo") is True and hold:
-                back.append(hold.pop())
-            elif record.get("undo") is False and back:
-                hold.append(back.pop())
-        return hold, back
-
     def __repr__(self) -> str:
         return f"<ObjectClasses {len(self.said())} of {len(self._numbers)} objects: {', '.join(self.names)}>"
 
@@ -190,9 +168,38 @@ def class_table(said: Mapping[int, SaidClass], numbers: Sequence[int]) -> DataFr
 
 def classes_in(folder: str | Path, numbers: Sequence[int]) -> DataFrame:
     """The same of objects in a folder, whatever classes were used."""
-    changes = [record for record in parse_lines(_lines(Path(folder) / FILE)) if _is_change(record)]
-    names = {str(value[0]) for one in changes for value in one["classes"].values() if value}
-    return class_table(ObjectClasses(folder, numbers, sorted(names)).said(), list(numbers))
+    return class_table(_said(_changes(Path(folder) / FILE)[0], frozenset(numbers), None), numbers)
+
+
+def _changes(file: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Changes that hold, and those that were taken back, the last one at the end."""
+    hold: list[dict[str, Any]] = []
+    back: list[dict[str, Any]] = []
+    for record in parse_lines(_lines(file)):
+        if _is_change(record):
+            hold.append(record)
+            back = []
+        elif record.get("undo") is True and hold:
+            back.append(hold.pop())
+        elif record.get("undo") is False and back:
+            hold.append(back.pop())
+    return hold, back
+
+
+def _said(
+    changes: Sequence[Mapping[str, Any]], numbers: Collection[int], names: Collection[str] | None
+) -> dict[int, SaidClass]:
+    """What changes in turn say of each of these objects; of these classes, None: of any."""
+    out: dict[int, SaidClass] = {}
+    for change in changes:
+        for key, value in change["classes"].items():
+            number = int(key)
+            if value is None:
+                out.pop(number, None)
+            elif number in numbers and (names is None or value[0] in names):
+                sure = float(value[1]) if len(value) > 1 else math.nan
+                out[number] = SaidClass(str(value[0]), sure, str(change["by"]), len(value) > 1)
+    return dict(sorted(out.items()))
 
 
 def _lines(file: Path) -> list[bytes]:

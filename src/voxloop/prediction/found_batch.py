@@ -51,7 +51,8 @@ class FoundBatch(Mapping[str, "FoundPlaces | FoundClasses"]):
     @property
     def failed(self) -> dict[str, str]:
         """Images that were not looked at, once the run has finished."""
-        return {image: "" for image in self.images if image not in set(self)}
+        looked_at = set(self)
+        return {image: "" for image in self.images if image not in looked_at}
 
     @property
     def kind(self) -> str:
