@@ -55,6 +55,8 @@ def test_the_command_line_exports_what_python_does(predicted, tmp_path) -> None:
 def test_objects_that_a_network_learnt_by_the_name_of_their_prediction(learnt, tmp_path) -> None:
     found = learnt.predictions["ob"].objects
     assert found.count
+    everything = decode_instances(np.asarray(learnt.predictions["ob"].probabilities), ObjectsConfig(min_size=0))
+    assert everything.max() > 3  # the smaller ones are flecks beside the largest
     table = pd.read_csv(learnt.export("ob", tmp_path / "ob.csv"), index_col="object")
     assert list(table.index) == list(range(1, found.count + 1))
     assert {"volume_um3", "mean"} <= set(table.columns)  # intensities, since the image is there
