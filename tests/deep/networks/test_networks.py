@@ -182,7 +182,7 @@ def test_weights_are_not_asked_for_again_and_again_where_there_is_no_network(
 
     asked: list[object] = []
 
-    def away(address: tuple[str, int], **_: object) -> socket.socket:
+    def away(address: tuple[str, int], *_: object, **__: object) -> socket.socket:
         asked.append(address)
         raise OSError("no network")
 

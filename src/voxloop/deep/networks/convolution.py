@@ -19,13 +19,13 @@ def conv3d(
 ) -> Tensor:
     """:func:`torch.nn.functional.conv3d`, in oneDNN where it can be; strides, paddings and dilations one an axis."""
     if (
-        x.device.type != "cpu"
+        torch.compiler.is_exporting()  # first: the tracer of torch 2.7 cannot follow what is asked below
+        or x.device.type != "cpu"
         or x.dtype != torch.float32
         or weight.dtype != torch.float32
         or not torch.backends.mkldnn.is_available()
         or not torch.backends.mkldnn.enabled
         or torch.is_autocast_enabled("cpu")
-        or torch.compiler.is_exporting()
     ):
         return F.conv3d(x, weight, bias, stride, padding, dilation, groups)
     return torch.mkldnn_convolution(x, weight, bias, padding, stride, dilation, groups)
