@@ -28,6 +28,10 @@ NETWORK = vl.DeepConfig(
     epochs=1, window=(1, 64, 64), encoder="tu-test_efficientnet", teacher_windows=2, compare_with="none", device="cpu"
 )
 NEWER = b'{"version": 99, "run": "r", "workspace": "w", "config": "c", "trained": false, "made_with": {}, "files": 0}'
+VOLUMETRIC = vl.DeepConfig(
+    architecture="UNet3d", width=4, levels=2, window=(4, 32, 32), batch_size=1, epochs=1, steps_per_epoch=4,
+    teacher_windows=2, compare_with="none", device="cpu",
+)  # fmt: skip
 PLANES, SIDE = 120, 800
 FOREST = vl.ShallowConfig(trees=4, sigmas_um=(0.1, 0.2), dimensions="2d")
 
@@ -64,12 +68,14 @@ def weights_of_ones_own(folder: Path) -> Path:
     return folder / "own.safetensors"
 
 
-@pytest.mark.parametrize(("config", "most"), [(FOREST, 8), (NETWORK, 75)], ids=["shallow", "deep"])
+@pytest.mark.parametrize(
+    ("config", "most"), [(FOREST, 8), (NETWORK, 75), (VOLUMETRIC, 75)], ids=["shallow", "deep", "volumetric"]
+)
 def test_trained_away_is_trained_at_home_to_the_last_bit(
     ws: vl.Workspace, tmp_path: Path, config: vl.ShallowConfig | vl.DeepConfig, most: float
 ) -> None:
     weights = None
-    if isinstance(config, vl.DeepConfig):
+    if config is NETWORK:
         weights = weights_of_ones_own(tmp_path)
         config = config.changed(encoder_weights=str(weights))
     home = ws.train(config)
@@ -99,8 +105,9 @@ def test_trained_away_is_trained_at_home_to_the_last_bit(
     assert any(name.startswith("model/") for name in made_by(back))
     assert weights is None or "weights/own.safetensors" in str(back.history.log)
     assert back.history.epochs[-1]["train"] == home.history.epochs[-1]["train"]
-    one, other = (ws.predict(run, region=(slice(0, 1),)).result.labels.values for run in (home, back))
-    assert np.array_equal(one, other)
+    if config is FOREST:  # the files are the same: that one predicts the same is looked at once
+        one, other = (ws.predict(run, region=(slice(0, 1),)).result.labels.values for run in (home, back))
+        assert np.array_equal(one, other)
 
 
 def test_commands_take_a_new_run_there_and_back(ws: vl.Workspace, tmp_path: Path) -> None:
