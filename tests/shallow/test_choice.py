@@ -29,6 +29,7 @@ from voxloop.shallow.samples import in_block
 from voxloop.shallow.surroundings import VOXELS, surroundings
 from voxloop.shallow.table import Example, Watch, gather, source_of
 from voxloop.shallow.thin import thin_classes
+from voxloop.shallow.worth import TEMPER, counts, iou_of_members, noise_of
 
 CONFIG = ShallowConfig(scales=3, samples=2000, passes=5, context=0, choose="fixed")
 OPEN = CONFIG.changed(choose="auto")
@@ -77,6 +78,10 @@ def test_a_single_picture_is_cut_into_quarters():
     folds = folds_for(at)
     assert folds.count == 4
     assert np.bincount(folds.of(at)).min() > 60
+    # one object in a corner is cut too: held out as a whole, nothing would be left to tell it by
+    targets = ((at[:, 1] > 70) & (at[:, 2] > 70)).astype(int)
+    parts = folds_for(at, targets).of(at)
+    assert len(np.unique(parts[targets == 1])) == 4
 
 
 # ----------------------------------------------------------------------------------------------------------- cross-fit
@@ -142,6 +147,7 @@ def test_what_is_blended_is_chosen_and_said():
     better = max(choice.scores, key=choice.scores.get)
     share = {"perceptron": 1 - config.forest_share, "forest": config.forest_share}[better]
     assert share >= 0.5
+    assert f"tell these apart to {choice.noise:.2f}" in choice.words
     assert f"perceptron {1 - config.forest_share:.0%} and forest {config.forest_share:.0%}" in choice.words
     assert "cross-validation on strokes" in choice.words
     assert choice.to_json()["settings"]["classifier"] == "blend"
@@ -172,6 +178,30 @@ def test_who_alone_calls_the_unpainted_ground_an_object_is_doubted(alone):
     # of two alone the forest is believed: it says of the unknown what it says of the nearest that it knows
     pair = {member: said[member] for member in (Member("perceptron", False), Member("forest", False))}
     assert overrated(dict.fromkeys(pair, 0.9), pair, [1])[Member("forest", False)] == 0
+
+
+@pytest.mark.parametrize("lead", [0.03, 0.2])
+def test_a_lead_counts_by_how_many_strokes_tell_it(lead):
+    first, second = Member("perceptron", False), Member("forest", False)
+    right = np.random.default_rng(0).uniform(0.3, 0.6, 8)
+
+    def joints(times: int) -> dict[Member, np.ndarray]:
+        strokes = {first: np.tile(right + lead * np.array([2, 0] * 4), times), second: np.tile(right, times)}
+        return {
+            member: np.array([[[1, 0], [1 - share, share]] for share in shares]) for member, shares in strokes.items()
+        }
+
+    shares = []
+    for times in (1, 4, 100):
+        worth = iou_of_members(joints(times), [1])
+        assert worth[first] == pytest.approx(iou_of_members(joints(1), [1])[first]), "the score does not tell"
+        shares.append(counts(worth, noise_of(joints(times), worth, [1]))[second])
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] < 1
+    assert shares[2] == pytest.approx(np.exp((worth[second] - worth[first]) / TEMPER), abs=0.05)
+    # what all find equally hard tells nothing of which is better, and adds no doubt
+    alike = {first: joints(1)[first], second: joints(1)[first]}
+    assert noise_of(alike, iou_of_members(alike, [1]), [1]) == 0
 
 
 def test_planes_labelled_whole_say_how_common_classes_are():

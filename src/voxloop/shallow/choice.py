@@ -22,9 +22,8 @@ from voxloop.shallow.model import ChannelNormalisation
 from voxloop.shallow.samples import APART, LabelledVoxels
 from voxloop.shallow.table import Example, FeatureTable, Watch, gather, source_of
 from voxloop.shallow.thin import thin_classes
+from voxloop.shallow.worth import counts, iou_of, iou_of_members, noise_of
 
-#: a classifier whose IoU on held-out strokes is less by so much counts 2.7 times less
-TEMPER = 0.1
 #: shares are rounded to this
 STEP = 0.05
 #: share of labelled planes that is labelled, from which on labels say how common classes are
@@ -40,6 +39,7 @@ class Choice:
     config : the settings to learn with; training with them again chooses nothing.
     table : what is learned from.
     scores : mean IoU of the foreground on held-out strokes, by classifier that may be blended.
+    noise : standard error of what the best of these is ahead; the more there is, the less the scores count.
     answers : of the chosen settings, as they predict; None where no stroke could be held out.
     of_all : the same of all strokes, without smoothing.
     thin : names of classes that are nowhere three voxels wide.
@@ -54,6 +54,7 @@ class Choice:
     config: ShallowConfig
     table: FeatureTable
     scores: Mapping[str, float] = field(default_factory=dict)
+    noise: float = 0.0
     answers: Answers | None = None
     of_all: Answers | None = None
     thin: tuple[str, ...] = ()
@@ -80,7 +81,8 @@ class Choice:
                 parts.append("Classes count as often as they are labelled.")
         if self.scores:
             listed = ", ".join(f"{name} {iou:.2f}" for name, iou in self.scores.items())
-            parts.append(f"Mean IoU by cross-validation on strokes, as common as in the image: {listed}.")
+            known = f"; so many strokes tell these apart to {self.noise:.2f}" if len(self.scores) > 1 else ""
+            parts.append(f"Mean IoU by cross-validation on strokes, as common as in the image: {listed}{known}.")
         elif self.answers is not None:
             parts.append(f"Mean IoU by cross-validation on strokes: {mean_iou(self.answers, self.table.classes):.2f}.")
         else:
@@ -165,12 +167,18 @@ def choose_settings(
     strokes = table.chosen.strokes
     scores: dict[Member, float] = {}
     charges: dict[Member, float] = {}
+    counted: dict[Member, float] = {}
+    noise = 0.0
     if config.is_open and fit.possible:
-        scores = _judge(config, table, fit, watch.heard)
+        foreground = _foreground(table.classes)
+        joints = _judge(config, table, fit, watch.heard)
+        scores = iou_of_members(joints, foreground)
         said = fit.of_surroundings(config, watch.heard)
-        charges = overrated(scores, said, _foreground(table.classes)) if said else {}
-    worth = {member: score - charges.get(member, 0.0) for member, score in scores.items()}
-    settings = _blended(config, table, worth) if config.is_open else config
+        charges = overrated(scores, said, foreground) if said else {}
+        worth = {member: score - charges.get(member, 0.0) for member, score in scores.items()}
+        noise = noise_of(joints, worth, foreground)
+        counted = counts(worth, noise)
+    settings = _blended(config, table, counted) if config.is_open else config
     answers = fit.answers(settings, table, watch.heard) if fit.possible else None
     of_all = None if answers is None else fit.of_all(settings, table)
     left_out: list[LeftOut] = []
@@ -185,6 +193,7 @@ def choose_settings(
         config=settings,
         table=table,
         scores={_name(member, table): score for member, score in scores.items()},
+        noise=noise,
         doubted=tuple(_name(member, table) for member, charge in charges.items() if charge > 0),
         answers=answers,
         of_all=of_all,
@@ -216,36 +225,35 @@ def _count(strokes: np.ndarray, chosen: LabelledVoxels) -> int:
     return len(np.unique(np.column_stack([chosen.at[drawn, 0] // APART, strokes[drawn]]), axis=0))
 
 
-def _judge(config: ShallowConfig, table: FeatureTable, fit: CrossFit, heard: Callable[[], None]) -> dict[Member, float]:
-    """Mean IoU on held-out strokes of each classifier, strokes weighed by how much of the image is like them."""
+def _judge(
+    config: ShallowConfig, table: FeatureTable, fit: CrossFit, heard: Callable[[], None]
+) -> dict[Member, np.ndarray]:
+    """Weights (strokes, true class, class said) of held-out voxels by classifier, as common as in the image."""
     asked, answers = fit.of_members(config, heard)
-    targets = table.targets[asked]
+    targets, units = table.targets[asked], fit.units
     common = table.shares / np.maximum(np.bincount(targets, minlength=len(table.classes)) / len(targets), 1e-9)
     weights = common[targets]
     if table.beside is not None:
         weights = weights * likeness(table.features[asked], table.beside.around, config.seed)
-    foreground = _foreground(table.classes)
-    scores = {}
+    joints = {}
     for member, probabilities in answers.items():
-        joint = np.zeros((len(table.classes), len(table.classes)))
-        np.add.at(joint, (targets, probabilities.argmax(axis=1)), weights)
-        scores[member] = float(np.nanmean(_iou(joint)[foreground]))
-    return scores
+        joint = np.zeros((int(units.max()) + 1, len(table.classes), len(table.classes)))
+        np.add.at(joint, (units, targets, probabilities.argmax(axis=1)), weights)
+        joints[member] = joint
+    return joints
 
 
-def _blended(config: ShallowConfig, table: FeatureTable, scores: Mapping[Member, float]) -> ShallowConfig:
-    """Settings with the shares that the scores give; all alike where there are none."""
+def _blended(config: ShallowConfig, table: FeatureTable, counted: Mapping[Member, float]) -> ShallowConfig:
+    """Settings with the shares by how much each classifier counts; all alike where nothing is known."""
     planes = table.beside is not None and table.beside.planes is not None
     forest, flat = 0.5, 0.5 if planes else 0.0
     network = {"filters": 0.0, "both": 0.5, "network": 1.0}[config.features]
-    if scores:
-        best = max(scores.values())
-        counts = {member: np.exp((score - best) / TEMPER) for member, score in scores.items()}
-        total = sum(counts.values())
-        forest = sum(count for member, count in counts.items() if member.kind == "forest") / total
-        network = sum(count for member, count in counts.items() if member.network) / total
+    if counted:
+        total = sum(counted.values())
+        forest = sum(count for member, count in counted.items() if member.kind == "forest") / total
+        network = sum(count for member, count in counted.items() if member.network) / total
         by_filters = total * (1 - network)
-        flat = sum(count for member, count in counts.items() if member.planes) / by_filters if network < 1 else 0.0
+        flat = sum(count for member, count in counted.items() if member.planes) / by_filters if network < 1 else 0.0
     through = config.dimensions == "auto" and table.through
     return config.changed(
         choose="fixed",
@@ -288,15 +296,7 @@ def iou_per_class(answers: Answers) -> np.ndarray:
     classes = answers.probabilities.shape[1]
     joint = np.zeros((classes, classes))
     np.add.at(joint, (answers.targets, answers.probabilities.argmax(axis=1)), answers.weights)
-    return _iou(joint)
-
-
-def _iou(joint: np.ndarray) -> np.ndarray:
-    """IoU (classes,) of weights (true class, predicted class); nan where a class is in neither."""
-    hit = np.diag(joint)
-    union = joint.sum(axis=0) + joint.sum(axis=1) - hit
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(union > 0, hit / union, np.nan))
+    return iou_of(joint)
 
 
 def _foreground(classes: Sequence[ClassInfo]) -> list[int]:

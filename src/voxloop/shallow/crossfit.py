@@ -83,7 +83,7 @@ class CrossFit:
         self._members: dict[tuple[int, Member], Classifier] = {}
         self._prepared: dict[tuple[int, ...], list[_Cell]] = {}
         taught = np.flatnonzero(table.kept)
-        self.folds: Folds = folds_for(table.chosen.at[taught])
+        self.folds: Folds = folds_for(table.chosen.at[taught], table.targets[taught])
         self._fold = self.folds.of(table.chosen.at)
         self._cells = _cell_of(table.chosen.at)
         picked = np.random.default_rng(seed).permutation(np.unique(self._cells[taught]))[:CELLS]
@@ -126,6 +126,16 @@ class CrossFit:
         """Positions of the chosen voxels that teach and can be held out."""
         taught = np.flatnonzero(self._table.kept)
         return np.asarray(taught[np.isin(self._fold[taught], self._complete())])
+
+    @property
+    def units(self) -> np.ndarray:
+        """(n,) which stroke each voxel of :attr:`taught` is of; which piece of a plane where nobody knows of one."""
+        taught, strokes = self.taught, self._table.chosen.strokes
+        drawn = np.zeros(len(taught), int) if strokes is None else strokes[taught]
+        images = self._table.chosen.at[taught, 0] // APART
+        names = np.column_stack([images, drawn, np.where(drawn > 0, 0, self._cells[taught])])
+        _, inverse = np.unique(names, axis=0, return_inverse=True)
+        return np.asarray(inverse).reshape(-1)
 
     def of_all(self, config: ShallowConfig, table: FeatureTable) -> Answers | None:
         """The same of all voxels that were chosen and teach, without smoothing: what single strokes are judged by."""

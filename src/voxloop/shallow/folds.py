@@ -37,17 +37,19 @@ class Folds:
         return np.asarray(self.owners[np.searchsorted(self.edges, at[:, 0], side="right")])
 
 
-def folds_for(at: np.ndarray) -> Folds:
+def folds_for(at: np.ndarray, targets: np.ndarray | None = None) -> Folds:
     """Parts of about as many of the voxels ``at`` (n, 3) zyx each.
 
     Slices that are close to each other stay together, since they look alike; where there is one such group alone, its
-    planes are cut into quarters.
+    planes are cut into quarters. A class ``targets`` (n,) that would then lie in a single quarter could never be held
+    out: where there is one, the cuts go through the middle of the rarest such class.
     """
     planes, counts = np.unique(at[:, 0], return_counts=True)
     starts = np.flatnonzero(np.diff(planes) > TOGETHER) + 1
     if not len(starts):
-        centre = (float(np.median(at[:, 1])), float(np.median(at[:, 2])))
-        return Folds(FOLDS, np.empty(0), np.zeros(1, int), centre)
+        quarters = _quarters(at)
+        alone = [] if targets is None else _in_one_part(quarters.of(at), targets)
+        return _quarters(at[targets == alone[0]]) if len(alone) else quarters
     sizes = np.add.reduceat(counts, np.concatenate([[0], starts]))
     count = min(FOLDS, len(sizes))
     owners = np.zeros(len(sizes), int)
@@ -57,3 +59,16 @@ def folds_for(at: np.ndarray) -> Folds:
         filled[owners[group]] += sizes[group]
     edges = (planes[starts - 1] + planes[starts]) / 2
     return Folds(count, edges, owners)
+
+
+def _quarters(at: np.ndarray) -> Folds:
+    """Planes cut where half of the voxels lie above, and half to the left."""
+    centre = (float(np.median(at[:, 1])), float(np.median(at[:, 2])))
+    return Folds(FOLDS, np.empty(0), np.zeros(1, int), centre)
+
+
+def _in_one_part(parts: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Classes that lie in a single part, the rarest first."""
+    classes, counts = np.unique(targets, return_counts=True)
+    alone = np.array([len(np.unique(parts[targets == value])) == 1 for value in classes])
+    return np.asarray(classes[alone][np.argsort(counts[alone], kind="stable")])
