@@ -56,5 +56,23 @@ def test_preview_apply_and_table(lab, tmp_path):
     lab.until("len(panel.view.shapes) == 1")
     lab.page.wait_for_timeout(800)
     lab.both_themes("objects-table", out)
+    out.get_by_label("New classes", exact=True).fill("round, long")
+    out.locator("button", has_text="Add").first.click()
+    table.get_by_text("Class", exact=True).wait_for()
+    table.locator(".vx-rows-line").first.click()
+    lab.until(f"panel.stage.kinds.ids == ({number},)")
+    lab.page.keyboard.press("2")
+    lab.until(f"panel.stage.said.said[{number}].name == 'long' and panel.stage.list.selected != '{number}'")
+    lab.python(
+        "panel.ws.object_classes(panel.objects).take_over('told', {int(panel.stage.list.rows[2].key): ('round', 0.93)})"
+    )
+    lab.until("'93%' in str(panel.stage.list.rows[2].cells)")
+    assert table.evaluate(narrowest) <= table.evaluate("box => box.clientWidth") - SCROLLBAR
+    table.evaluate("box => { box.firstChild.style.width = ''; }")
+    lab.page.set_viewport_size({"width": 1280, "height": 720})
+    table.scroll_into_view_if_needed()
+    for theme in ("dark", "light"):
+        lab.theme(theme)
+        lab.screenshot(f"objects-classes-{theme}")
     assert lab.python("[name for name in ('torch', 'sklearn') if name in __import__('sys').modules]") == []
     lab.python("(panel.close(), ws.close()) and None")

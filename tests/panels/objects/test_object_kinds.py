@@ -56,6 +56,12 @@ def until(panel, holds) -> None:
         Screen(panel).wait()
 
 
+def drawn(panel, layer: str) -> np.ndarray:
+    """What a layer shows of plane 2."""
+    (found,) = (one for one in panel.view.layers if one.id == layer)
+    return np.asarray(found.values[2, :, :])
+
+
 def brush(plot: MeasurePlot, x, y=None) -> None:
     """Draw a brush and let it go."""
     plot.brush.brushing = True
@@ -82,7 +88,7 @@ def test_from_a_level_to_plots_a_rule_and_labels(panel, ws):
     lit = panel.stage.layers()  # made anew: nothing is lit until something is selected
     assert len(lit) == 2
     kinds.select(kinds.ids)
-    np.testing.assert_array_equal(panel.stage._lit[2, :, :] > 0, ws.labels("cells").read()[2] > 3)
+    np.testing.assert_array_equal(drawn(panel, "selected") > 0, ws.labels("cells").read()[2] > 3)
     assert plot._marks[-1].x.size == 3  # the others light up as well
     kinds._kind.value = "histogram"
     brush(kinds.plots.plots[0], [0, low])
@@ -205,3 +211,54 @@ def test_a_plot_of_very_many_objects_draws_few_marks(ui):
     plot.show_selected(found[0])
     assert plot._marks[-1].x.size <= EACH
     plot.figure.close()
+
+
+def test_classes_are_said_by_key_seen_in_the_table_and_the_picture_and_put_right(panel, ws):
+    panel.labelled.which.value = ("cells", None)
+    panel.labelled.apply()
+    until(panel, lambda: panel.objects is not None)
+    screen, stage = Screen(panel), panel.stage
+    cells = lambda: {int(line.key): line.cells[2] for line in stage.list.rows}  # noqa: E731
+    screen.click("Add")
+    assert "name the classes first" in screen.message
+    screen.field("New classes").value = "round, long"
+    screen.click("Add")
+    assert ws.levels["object classes"].kind == "pictures"
+    assert stage.list.widget.head[2] == "Class"
+    assert "in the plane through its middle" in screen.text  # a stack
+    press = lambda does: panel.view.emit("action", does, [0, 0, 0])  # noqa: E731
+    press("object class 1")
+    assert "no object is selected" in screen.message
+    first, second = (int(line.key) for line in stage.list.rows[:2])
+    panel.go_to(first)
+    press(next(key["action"] for key in panel.view.widget.bindings if key["label"] == "long"))
+    assert (
+        Screen(stage.said).code
+        == f"ws.object_classes({panel.objects.name!r}, 'object classes').assign({first}, 'long')"
+    )
+    assert "long" in cells()[first]
+    assert stage.list.selected == str(second)  # on to the next one
+    found = drawn(panel, "kinds")
+    assert set(found[ws.labels("cells").read()[2] == first]) == {2}
+    assert set(found[ws.labels("cells").read()[2] == second]) == {3}  # none yet
+    # what a network told is seen, comes first, and is put right
+    journal = ws.object_classes(panel.objects)
+    journal.take_over("told", {second: ("round", 0.93), first: ("round", 0.99), 1: ("long", 0.61)})
+    panel.refresh()
+    until(panel, lambda: "93%" in cells()[second])
+    assert "long" in cells()[first]  # a person said so
+    stage.order.value = "Class to say first"
+    assert [int(line.key) for line in stage.list.rows][:2] == [1, second]
+    stage.said.next_after.value = False
+    panel.go_to(second)
+    assert screen.marked("vx-on") == ["1 round"]
+    screen.click("2 long")
+    assert journal.classes(predicted=False) == {first: "long", second: "long"}
+    assert stage.list.selected == str(second)
+    press("object undo")
+    assert "93%" in cells()[second]
+    press("object none")
+    assert cells()[second] == ""
+    screen.row(panel.objects.name).click("Delete")
+    assert "1 round" not in screen.buttons
+    assert panel.view.widget.bindings == []

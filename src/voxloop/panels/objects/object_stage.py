@@ -17,15 +17,19 @@ from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Latest, Poll
 from voxloop.panels.monitor.run_start import unless_gone
 from voxloop.panels.objects.measure_plot import PLAIN
-from voxloop.panels.objects.object_kinds import ObjectKinds, SelectedLayer
+from voxloop.panels.objects.object_class_box import ObjectClassBox
+from voxloop.panels.objects.object_kinds import ObjectKinds
+from voxloop.panels.objects.object_layers import ObjectLayers
 from voxloop.panels.objects.object_picking import ObjectPicking
 from voxloop.panels.objects.object_report import ObjectReport
 from voxloop.panels.objects.object_sorting import ObjectSorting, Sorted
 from voxloop.panels.objects.objects_rows import (
+    BY_CLASS,
     BY_ERROR,
     ORDERS,
     in_order,
     largest,
+    object_heads,
     object_row,
     objects_rows,
     read_pictures,
@@ -37,7 +41,6 @@ from voxloop.panels.space.solid_beside import SolidBeside
 from voxloop.panels.view.layers import ArrayLayer
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.prediction_layers import frame
-from voxloop.store import LabelClass
 from voxloop.workspace.label_objects import image_of
 
 if TYPE_CHECKING:
@@ -45,10 +48,9 @@ if TYPE_CHECKING:
 
     from voxloop.objects import Objects
     from voxloop.runs import Run
+    from voxloop.store import LabelClass
     from voxloop.workspace.workspace import Workspace
 
-#: how selected objects look in the picture
-SELECTED = [LabelClass(value=1, name="selected", color="#ffe16b")]
 #: rows of the table that are shown
 SHOWN = 200
 
@@ -108,7 +110,6 @@ class ObjectStage:
         )
         self.list = RowList(
             panel.handler(lambda _, number: self.go_to(int(number))),
-            right=(2, 3, 4, 5),
             height=260,
             empty="Made objects are listed here, with their sizes and places.",
         )
@@ -122,19 +123,26 @@ class ObjectStage:
             lambda count: largest(self.table, count),
         )
         self.kinds = ObjectKinds(panel, ws, self._light_up)
+        self.said = ObjectClassBox(panel, ws, view, self.kinds, self._show_said, self.next)
         self.clip = ClipBox(panel, ws, lambda: view, self._image_of_objects, self._names_of_objects)
         self.picking = ObjectPicking(
             panel, view, self.kinds, lambda number: setattr(self.list, "selected", str(number))
         )
         self.sorting = ObjectSorting(panel, ws, self.kinds, self._show_sorted)
         self.report = ObjectReport(panel, ws, lambda: self.objects, lambda: self.sorting.found, self._columns)
-        self._lit: SelectedLayer | None = None
-        self._lit_layer: ArrayLayer | None = None
+        self._layers = ObjectLayers(view)
         self._tools = row(self.order, self._onward, self.picking.widget, self.solid.button, spacer(), self._count)
         show(self._tools, False)
         self.widget = column(
             section("Made so far", self.runs.widget),
-            column(heading("Table"), self._tools, self.list.widget, self.files.widget, classes=["vx-section"]),
+            column(
+                heading("Table"),
+                self._tools,
+                self.said.widget,
+                self.list.widget,
+                self.files.widget,
+                classes=["vx-section"],
+            ),
             self.kinds.widget,
             self.clip.widget,
             self.sorting.widget,
@@ -218,24 +226,22 @@ class ObjectStage:
         """The objects on show as a layer, where they lie in the picture on show; none where not."""
         if self.objects is None or self.objects.labels.shape != self._view.planes.shape:
             return []
-        labels = self.objects.labels.data
-        self._lit = SelectedLayer(labels)
-        self._lit_layer = ArrayLayer("selected", "selected", self._lit, SELECTED, opacity=0.95)
-        self._lit.select(self.kinds.ids)
-        found = self.sorting.found
-        each = ArrayLayer("objects", f"objects {self.objects.name}", labels, kind="instances")
-        made = [each, self._lit_layer]
-        if found.of:
-            values = {one.name: one.value for one in found.classes}
-            kinds = SelectedLayer(labels)
-            kinds.give({number: min(values[name], 255) for number, name in found.of.items()})
-            made.insert(1, ArrayLayer("kinds", "kinds", kinds, found.classes, opacity=0.7))
-        return made
+        return self._layers.make(self.objects, self.kinds.ids, *self._drawn_classes)
 
-    def _show_each(self, on: bool) -> None:
-        """Show the colours that tell objects apart; those of kinds take their place."""
-        if any(layer.id == "objects" for layer in self._view.layers):
-            self._view.change_layer("objects", visible=on)
+    @property
+    def _drawn_classes(self) -> tuple[dict[int, int], list[LabelClass]]:
+        """Value by object, and classes: of kinds that were found, else of classes that are said."""
+        found = self.sorting.found
+        values = {one.name: one.value for one in found.classes}
+        return ({n: values[name] for n, name in found.of.items()}, found.classes) if found.of else self.said.drawn
+
+    def _show_said(self) -> None:
+        """Something else is said of the classes of objects."""
+        self._show_list()
+        of, classes = self._drawn_classes
+        if not self._layers.give(of, classes):
+            self._changed()
+            self._layers.show_each(not of)
 
     def _show_sorted(self, found: Sorted) -> None:
         """Draw kinds or classes in the picture and in the plots."""
@@ -244,18 +250,14 @@ class ObjectStage:
         if table is not None:
             self.kinds.color(np.array([colors.get(found.of.get(int(number), ""), PLAIN) for number in table.index]))
         self._changed()
-        self._show_each(not found.of)
+        self._layers.show_each(not self._drawn_classes[0])
 
     def _light_up(self, ids: Sequence[int]) -> None:
         """Show in the picture which objects are selected."""
         if self.objects is not None:
             self.solid.select(self.objects.name, ids)
-        if self._lit is None or self._lit_layer is None:
-            return
-        self._lit.select(ids)
-        self._lit_layer.sequence += 1
-        if self._lit_layer in self._view.layers:
-            self._view.refresh("selected")
+        self._layers.select(ids)
+        self.said.mark()
 
     def refresh(self) -> None:
         """Look anew at runs."""
@@ -275,6 +277,7 @@ class ObjectStage:
 
     def _show_rows(self, look: tuple[list[Row], set[str]]) -> None:
         rows, ready = look
+        self.said.look_if_written()
         self.runs.show(rows)
         if self.runs.selected in ready and self.runs.selected != self._opened:
             self.open(self.runs.selected)
@@ -286,11 +289,13 @@ class ObjectStage:
         self._framed = None
         self._errors, self._drawn = {}, {}
         self.sorting.forget()
+        self._listed = self.table.head(0)
         self._changed()
-        self._show_each(True)
+        self._layers.show_each(True)
         self.show_frame()
-        self._list_objects()
         self.kinds.show(self.objects, self.table)
+        self.said.show(self.objects, self.table)
+        self._list_objects()
         self.solid.follow()
         words = f"{self.objects.count:,} objects"
         if self.objects.unsure:
@@ -302,13 +307,13 @@ class ObjectStage:
         table = self.table
         if table is None:
             return
-        size = size_of(table)
-        unit = "µm³" if size == "volume_um3" else "µm²"
-        self.list.widget.head = ["", "Object", unit, "z", "y", "x µm"]
         if self.order.value == BY_ERROR and not self._errors and self.objects is not None:
             self._doubts.ask(partial(self._find_errors, self.objects))
             return
-        ordered = in_order(table, str(self.order.value), self._errors).head(SHOWN)
+        if self.order.value == BY_CLASS:
+            ordered = table.loc[self.said.first_to_say(table.index.tolist())].head(SHOWN)
+        else:
+            ordered = in_order(table, str(self.order.value), self._errors).head(SHOWN)
         self._listed = ordered
         self._show_list()
         missing = ordered[~ordered.index.isin(list(self._drawn))]
@@ -322,10 +327,12 @@ class ObjectStage:
         self.files.refresh()
 
     def _show_list(self) -> None:
-        size = size_of(self._listed)
+        size, said = size_of(self._listed), self.said
+        table = self.list.widget
+        table.head, table.right = object_heads(size, classes=bool(said.classes))
         self.list.show(
-            object_row(int(number), line, size, self._drawn.get(int(number), ""))
-            for number, line in self._listed.iterrows()
+            object_row(number, line, size, self._drawn.get(number, ""), said.cell(number))
+            for number, line in ((int(key), line) for key, line in self._listed.iterrows())
         )
 
     def next(self) -> None:
@@ -373,8 +380,10 @@ class ObjectStage:
 
     def _forget_objects(self) -> None:
         self.show_surfaces(False)
-        self.objects = self.table = self._lit = self._lit_layer = None
+        self.objects = self.table = None
+        self._layers.forget()
         self.kinds.show(None, None)
+        self.said.show(None, None)
         self.sorting.forget()
         self._framed = None
         self.list.show([])

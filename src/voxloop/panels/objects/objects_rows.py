@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 #: voxels around an object in its small picture
 _AROUND = 4
 #: orders of a table: by size or by number, rising or not
-BY_ERROR = "Least sure first"
+BY_ERROR, BY_CLASS = "Least sure first", "Class to say first"
 ORDERS: dict[str, tuple[bool, bool] | None] = {
     "Largest first": (True, False), "Smallest first": (True, True), "By number": (False, True), BY_ERROR: None,
+    BY_CLASS: None,
 }  # fmt: skip
 
 
@@ -44,10 +45,25 @@ def objects_rows(ws: Workspace) -> list[Row]:
     return [row for _, row in sorted(dated, key=lambda pair: pair[0], reverse=True)]
 
 
-def object_row(number: int, line: Any, size: str, picture: str = "") -> Row:
-    """One object of a table; ``size``: the column with its size; ``picture``: a small one, as markup."""
+def object_heads(size: str, *, classes: bool) -> tuple[list[str], list[int]]:
+    """Headings of a table, and which columns are numbers; ``size`` as for :func:`object_row`."""
+    unit = "µm³" if size == "volume_um3" else "µm²"
+    return (["", "Object", "Class", unit], [3]) if classes else (["", "Object", unit, "z", "y", "x µm"], [2, 3, 4, 5])
+
+
+def object_row(number: int, line: Any, size: str, picture: str = "", said: str | None = None) -> Row:
+    """One object of a table, with its class in the place of where it lies unless there are no classes (None).
+
+    ``size``: the column with its size; ``picture`` and ``said``: a small one, and its class, as markup.
+    """
+    if said is not None:
+        return Row(str(number), (picture, str(number), said, _rounded(line[size])))
     cells = [line[size], line["z_um"], line["y_um"], line["x_um"]]
-    return Row(str(number), (picture, str(number), *(f"{float(value):.3g}" for value in cells)))
+    return Row(str(number), (picture, str(number), *map(_rounded, cells)))
+
+
+def _rounded(value: Any) -> str:
+    return f"{float(value):.3g}"
 
 
 def size_of(table: DataFrame) -> str:
