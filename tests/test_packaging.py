@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -120,6 +121,13 @@ def test_workflows_and_forms_can_be_read_and_call_what_there_is():
             assert all(("uses" in step) != ("run" in step) for step in job["steps"])
             called = [word for step in job["steps"] for word in re.findall(r"^make (\w+)", step.get("run", ""))]
             assert set(called) <= targets
+
+
+def test_the_module_is_the_command_line(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["voxloop", "--version"])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_module("voxloop", run_name="__main__")
+    assert capsys.readouterr().out == f"voxloop, version {PYPROJECT['project']['version']}\n"
 
 
 def test_the_citation_and_the_package_say_the_same_version():

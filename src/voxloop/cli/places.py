@@ -19,7 +19,12 @@ from voxloop.store.layout import Layout
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.option("--image", help="First image: a file, a folder of pictures, a zarr or a URL.")
 @click.option("--dataset", help="Dataset inside an HDF5 file.")
-@click.option("--class", "classes", multiple=True, help="Name of a class; repeat for each, background first.")
+@click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    help="Name of a class; repeat for each. One called background is the background.",
+)
 @click.option("--spacing", help="Voxel size z,y,x in micrometres; needed where the file does not say it.")
 @click.option("--times", is_flag=True, help="The image is a series of volumes: add every time point.")
 @click.option("--images", type=click.Path(path_type=Path), help="A folder: every picture in it becomes an image.")

@@ -150,8 +150,8 @@ def _meaning_of_zero(labels: OpenLabels, zero: str | None) -> int:
             return item.value
     name = labels.level.name
     raise LabelError(
-        f"level {name!r} has no background class; add one with ws.levels.add_class({name!r}, 'background'), or use "
-        "zero='unlabelled'"
+        f"level {name!r} has no background class: a class called background, other, rest or nothing is one "
+        f"(ws.levels.add_class({name!r}, 'background')); or use zero='unlabelled'"
     )
 
 

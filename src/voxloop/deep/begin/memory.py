@@ -97,6 +97,9 @@ def advise(network: nn.Module, config: DeepConfig, window: Shape, available: int
         if memory_of(network, config, smaller)(1) <= room:
             return f"{shortage}; use window={','.join(map(str, smaller))} with batch_size=1"
     less = "width" if config.volumetric else "encoder and decoder_width"
+    if memory(0) > room:
+        taken = f"{memory(0) / 1e9:.1f} GB of that are taken whatever the window"
+        return f"{shortage}; {taken}: free some memory, or use a smaller {less}"
     return f"{shortage}, nor does any window; use a smaller {less}, or free some memory"
 
 
