@@ -135,7 +135,8 @@ def match(table: ContingencyTable, threshold: float = 0.5) -> Matching:
     if not good.any():
         return Matching(0, count_truth, count_prediction, 0.0)
     shape = (len(truths), len(predictions))
-    graph = csr_array((np.ones(good.sum(), np.int8), (rows[good], columns[good])), shape=shape)
+    places = rows[good].astype(np.int32), columns[good].astype(np.int32)  # older SciPy matches no wider ones
+    graph = csr_array((np.ones(good.sum(), np.int8), places), shape=shape)
     partner = maximum_bipartite_matching(graph, perm_type="column")
     chosen = good & (partner[rows] == columns)
     matched = int(chosen.sum())

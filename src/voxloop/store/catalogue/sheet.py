@@ -121,7 +121,8 @@ def _sets(catalogue: Catalogue, store: Store) -> list[str]:
 
 def save_table(table: pd.DataFrame, target: Path) -> Path:
     """Write a table as CSV, or Excel by the ending. Raises WorkspaceError."""
-    table = table.map(cell_of)
+    # older pandas makes 3.0 of a whole number that it maps
+    table = table.assign(**table.select_dtypes(exclude="number").map(cell_of))
     try:
         if target.suffix.lower() == ".xlsx":
             table.to_excel(target, index=False)
