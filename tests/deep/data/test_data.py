@@ -170,7 +170,9 @@ def test_intensities_are_scaled_as_asked_and_cut_off(make: SimpleNamespace, kind
         assert float(values.std()) == pytest.approx(1, rel=0.3)
 
 
-def test_windows_show_objects_and_as_much_again_around_them(make: SimpleNamespace) -> None:
+def test_windows_show_objects_and_as_much_again_around_them(
+    make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for radius, wanted in ((6, 128), (30, 192)):  # no smaller than 128; three times 60 is 180
         picture, numbers = np.zeros((1, 500, 500), np.uint8), np.ones((1, 500, 500), np.uint32)
         y, x = np.mgrid[:500, :500]
@@ -182,6 +184,9 @@ def test_windows_show_objects_and_as_much_again_around_them(make: SimpleNamespac
         assert object_width(data) == pytest.approx(2 * radius - 1, abs=1)
         assert window_size(config, data, 1.0, pytest.fail) == (1, wanted, wanted)
         assert window_size(config, data, 0.5, pytest.fail) == (1, 128, 128)
+        with monkeypatch.context() as patched:  # labels have been read for the window and serve the scale
+            patched.setattr("voxloop.deep.data.training_data.object_widths", pytest.fail)
+            assert network_scale(DeepConfig(scale="auto"), data) == (0.5 if radius == 30 else 1.0)
 
 
 def test_windows_are_no_wider_than_the_network_sees_and_fit_into_memory(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 
 import numpy as np
@@ -10,9 +10,8 @@ import numpy as np
 from voxloop.config.deep import DeepConfig
 from voxloop.config.parsing import SMALLEST_BLOCK, WINDOW_STRIDE
 from voxloop.deep.data.planning import plan_window
-from voxloop.deep.data.targets import FIRST
 from voxloop.deep.data.training_data import TrainingData
-from voxloop.deep.data.windows import Geometry, TrainingImage
+from voxloop.deep.data.windows import Geometry
 from voxloop.geometry import Box, Shape, Spacing, cover
 
 #: in-plane size of an automatic window where nothing is known of objects; the smallest and the largest where it is
@@ -21,8 +20,6 @@ _AUTO, _LEAST, _MOST = 256, 128, 512
 _AROUND = 3
 #: voxels of its coarsest level that a window has along a side, at most: about as far as a network of planes sees
 _COARSE = 16
-#: objects that are looked at in all, in each image at least, and how far around each
-_OBJECTS, _FEWEST, _FAR = 128, 4, 256
 #: side from which planes are halved: what is resolved there is many voxels wide as a rule
 _LARGE = 384
 #: voxels that objects are wide at least where planes are halved
@@ -102,28 +99,8 @@ def geometry_of(config: DeepConfig, window: Shape, zoom: Spacing) -> Geometry:
 
 def object_width(data: TrainingData, percentile: float = 90) -> float | None:
     """In-plane extent, in voxels of the images, below which so many of labelled objects stay; None without any."""
-    rng = np.random.default_rng(0)
-    found: list[int] = []
-    for image in data.training_images:
-        anchors = [at for parts in image.labelled.anchors.values() for at in parts[-1]]  # the objects come last
-        for index in rng.permutation(len(anchors))[: max(_FEWEST, _OBJECTS // len(data.training_images))]:
-            found += _extent(image, anchors[index])
-    return float(np.percentile(found, percentile)) if found else None
-
-
-def _extent(image: TrainingImage, at: np.ndarray) -> Iterator[int]:
-    """Longest side, in its plane, of the object at a voxel; nothing where it has none."""
-    from scipy import ndimage  # only where objects are learnt
-
-    z, y, x = (int(v) for v in at)
-    voxel = Box.at((z, y, x), (1, 1, 1))
-    around = voxel.grow((0, _FAR, _FAR)).clip(image.shape)
-    plane = image.labels(around)[0]
-    here = voxel.within(around).start[1:]
-    if plane[here] >= FIRST:
-        parts, _ = ndimage.label(plane == plane[here])
-        sides = ndimage.find_objects(parts)[parts[here] - 1]
-        yield max(side.stop - side.start for side in sides)
+    widths = data.object_widths
+    return float(np.percentile(widths, percentile)) if widths else None
 
 
 def _up(size: float) -> int:

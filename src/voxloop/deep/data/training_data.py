@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from voxloop.deep.data.division import Shares, divide, split_to_json
 from voxloop.deep.data.labelled import ValueTable, lookup, totals
 from voxloop.deep.data.labelled_image import ImageLabels, LabelledImage, check_images, notes_on
 from voxloop.deep.data.targets import Codes
+from voxloop.deep.data.widths import object_widths
 from voxloop.deep.data.windows import TrainingImage
 from voxloop.errors import ConfigError, LabelError
 from voxloop.geometry import Shape, Spacing
@@ -36,7 +38,7 @@ _LABEL_BLOCK = (16, 256, 256)
 OBJECTS = ("instances", "flow")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingData:
     """Images with their labels and split. ``counts`` are the labelled voxels that are trained on, class by class."""
 
@@ -59,6 +61,11 @@ class TrainingData:
     def background(self) -> int | None:
         """The label of windows that is no object; None where every class is one."""
         return next((label for label, info in enumerate(self.classes, start=1) if info.background), None)
+
+    @cached_property
+    def object_widths(self) -> tuple[int, ...]:
+        """In-plane extents of labelled objects, in voxels of the images: read once, for scale and window alike."""
+        return object_widths(self.training_images)
 
     def split_to_json(self) -> dict[str, Any]:
         """The split as JSON: what :func:`assemble` takes to make the same one again."""
