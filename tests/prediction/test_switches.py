@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.prediction.fakes import FakeModel, make_spec
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box
+from voxloop.model import Output
 from voxloop.prediction import task
 from voxloop.prediction.averaged import Averaged, combine_models, price, turns
 from voxloop.prediction.budget import forecast
@@ -129,6 +131,32 @@ def test_tiled_equals_untiled_with_turns_and_an_ensemble(bench):
     assert not np.array_equal(found.probabilities.values, expected(bench, models[0]).probabilities)
     assert found.lineage["models"] == ["models/other"]
     assert len(found.model.models) == 2
+
+
+class Uphill:
+    """Arrows to where it is brighter, which turn with the picture; of planes none along z."""
+
+    def __init__(self, dimensions: int) -> None:
+        outputs = (Output(name="classes", kind="semantic", channels=1), Output(name="a", kind="flow", channels=4))
+        self.spec = replace(make_spec(planar=dimensions == 2, stride=1), outputs=outputs)
+
+    @contextmanager
+    def open(self, **_):
+        yield self
+
+    def __call__(self, batch):
+        value = batch[:, 0].astype(np.float32) / 255
+        slopes = list(np.gradient(value, axis=(1, 2, 3)))
+        slopes[0] *= self.spec.dimensions == 3
+        return np.stack([value, value, *(slope / 2 + 0.5 for slope in slopes)], axis=1)
+
+
+@pytest.mark.parametrize(("kind", "dimensions"), [("flips", 2), ("all", 2), ("all", 3)])
+def test_arrows_are_turned_back_with_the_picture(kind, dimensions):
+    batch = np.random.default_rng(0).integers(0, 255, (2, 1, 4, 6, 6)).astype(np.uint8)
+    model = Uphill(dimensions)
+    with Averaged([model], kind).open() as opened:
+        np.testing.assert_allclose(opened(batch), model(batch), atol=1e-6)
 
 
 def test_models_that_do_not_fit_each_other_are_refused():

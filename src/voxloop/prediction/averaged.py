@@ -41,6 +41,15 @@ class PictureTurn:
         turned = np.flip(batch, tuple(axis + 2 for axis in self.axes))
         return np.rot90(turned, -1, axes=(-2, -1)) if self.quarter else turned
 
+    def point_back(self, batch: np.ndarray, first: int) -> np.ndarray:
+        """A batch with its arrows, three channels zyx from ``first`` of 0 to 1 for -1 to 1, as the picture lay."""
+        if not self.axes and not self.quarter:
+            return batch
+        z, y, x = (1 - batch[:, first + axis] if axis in self.axes else batch[:, first + axis] for axis in range(3))
+        turned = np.array(batch)
+        turned[:, first : first + 3] = np.stack([z, x, 1 - y] if self.quarter else [z, y, x], axis=1)
+        return turned
+
 
 def turns(kind: Turns, dimensions: int) -> tuple[PictureTurn, ...]:
     """The ways in which a picture is turned; the first leaves it as it is."""
@@ -92,15 +101,20 @@ class Averaged(Model):
                 for model in self.models
             ]
             picture_turns = turns(self.kind, self.spec.dimensions)
-            yield opened[0] if len(opened) * len(picture_turns) == 1 else _Mean(opened, picture_turns)
+            if len(opened) * len(picture_turns) == 1:
+                yield opened[0]
+            else:
+                yield _Mean(opened, picture_turns, _first_arrow(self.spec))
 
     def __repr__(self) -> str:
         return f"<Averaged: {len(self.models)} models, turns {self.kind!r}>"
 
 
 class _Mean:
-    def __init__(self, predictors: Sequence[Forward], picture_turns: Sequence[PictureTurn]) -> None:
-        self._predictors, self._turns = predictors, picture_turns
+    def __init__(
+        self, predictors: Sequence[Forward], picture_turns: Sequence[PictureTurn], first_arrow: int | None
+    ) -> None:
+        self._predictors, self._turns, self._first_arrow = predictors, picture_turns, first_arrow
         self.device_memory = device_memory(predictors[0])  # all share one device
 
     def hasten(self, backend: str, sample: np.ndarray) -> str:
@@ -114,6 +128,8 @@ class _Mean:
             turned = turn.there(batch)
             for predictor in self._predictors:
                 output = turn.back(predictor(turned))
+                if self._first_arrow is not None:
+                    output = turn.point_back(output, self._first_arrow)
                 if total is None:
                     total = np.array(output, np.float32)
                 else:
@@ -126,12 +142,23 @@ class _Mean:
 def combine_models(models: Sequence[Model], kind: Turns = "none", votes: str = "1") -> Model:
     """One model, as it is, or :class:`Averaged`; each :class:`~voxloop.prediction.voted.Voted` where asked for."""
     other = [axes_of(model.spec, votes) != "z" for model in models]
-    if (kind != "none" or any(other)) and any(o.kind == "flow" for model in models for o in model.spec.outputs):
+    if any(other) and any(o.kind == "flow" for model in models for o in model.spec.outputs):
         raise PredictionError(
-            "the arrows of this model point along axes and cannot be turned; use turns='none', votes=1"
+            "the arrows of this model point along the planes that it learnt, and it cannot be asked across others; "
+            "use votes=1, or turns"
         )
     models = [Voted(model, votes) if elsewhere else model for model, elsewhere in zip(models, other, strict=True)]
     return models[0] if len(models) == 1 and kind == "none" else Averaged(models, kind)
+
+
+def _first_arrow(spec: ModelSpec) -> int | None:
+    """The channel that holds arrows along z, those along y and x follow; None where there are none."""
+    before = 0
+    for output in spec.outputs:
+        if output.kind == "flow":
+            return before + 1
+        before += output.channels
+    return None
 
 
 def _merge_specs(specs: Sequence[ModelSpec]) -> ModelSpec:

@@ -163,8 +163,11 @@ def test_training_arrows(ws, tmp_path) -> None:
     assert outputs.shape == (4, 1, 128, 128)
     assert 0 <= outputs.min() <= outputs.max() <= 1
     assert decode_instances(outputs).shape == (1, 128, 128)
-    with pytest.raises(PredictionError, match="cannot be turned"):
-        combine_models([model], "flips")
+    with pytest.raises(PredictionError, match="across others; use votes=1, or turns"):
+        combine_models([model], "flips", "3")
+    turned = combine_models([model], "flips").predict(picture()[0][None, None].astype(np.float32))
+    assert turned.shape == outputs.shape
+    assert decode_instances(turned).shape == (1, 128, 128)
 
 
 class Numbered:
