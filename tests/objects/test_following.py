@@ -54,6 +54,19 @@ def test_touching_balls_are_told_apart(shape: tuple[int, ...], spacing: tuple[fl
     assert alone.max() < count
 
 
+def test_what_a_network_half_tells_apart_is_parted(monkeypatch: pytest.MonkeyPatch) -> None:
+    y, x = np.mgrid[:24, :32]
+    left, right = (y - 12) ** 2 + (x - 11) ** 2 < 30, (y - 12) ** 2 + (x - 20) ** 2 < 30
+    apart = np.where(left, 2, np.where(right, 3, 1)).astype(np.uint8)
+    made = 0.45 * outputs(apart, (1.0, 1.0)) + 0.55 * outputs(np.minimum(apart, 2), (1.0, 1.0))
+    found = decode_instances((made / 255).astype(np.float32))
+    assert found.max() == 2
+    assert (found[0][left & ~right] == 1).mean() > 0.97
+    assert (found[0][right & ~left] == 2).mean() > 0.97
+    monkeypatch.setattr("voxloop.objects.following._DRAWN", 0.0)
+    assert decode_instances((made / 255).astype(np.float32)).max() == 1
+
+
 def plane_by_plane(coded: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
     """What a perfect network would say that was taught single planes, uint8 (4, z, y, x): nothing along z."""
     values = plane_targets(coded, spacing, flow_targets).values

@@ -95,10 +95,10 @@ def plan_cut(clump: VoxelField, channels: VoxelField | None, config: ObjectsConf
         )
     if count == len(segmenting.ARROWS):
         # a walk to its end, those that may end there too, and what their arrows look at
-        z, y, x = (2 * n for n in reach)
+        (z, y, x), (above, beside, _) = (2 * n for n in reach), following.LOOK
+        y, x = y + beside, x + beside
         if z:
-            (z, y, x), (above, beside, _) = (z, y, x), following.LOOK
-            z, y, x = z + above, y + reach[1] + beside, x + reach[2] + beside
+            z, y, x = z + above, y + reach[1], x + reach[2]
         return ByArrows(channels, max(reach), (z + (z > 0), y + 1, x + 1), (z, y, x), "corners")
     halo = voxels.smoothing_halo(config, clump)
     middle = map_field(channels, lambda block: segmenting.middleness(block, config, clump), halo)

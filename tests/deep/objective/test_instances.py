@@ -44,6 +44,16 @@ def test_unlabelled_voxels_have_no_gradient() -> None:
     assert float(InstanceLoss((1.0, 1.0))(empty, torch.zeros(1, 48, 48, dtype=torch.uint8)).detach()) < 1.0
 
 
+def test_small_objects_are_heard_beside_large_ones() -> None:
+    coded = np.ones((1, 48, 48), np.uint8)
+    coded[0, 4:36, 4:36], coded[0, 38:46, 38:46] = 2, 3
+    _, counts = InstanceLoss((1.0, 1.0)).targets(torch.from_numpy(coded))
+    background, large, small = (float(counts[0, 0, at, at]) for at in (0, 20, 42))
+    assert background == 1
+    assert small / large == pytest.approx(4)  # the root of 1024 / 64
+    assert 1024 * large + 64 * small == pytest.approx(1024 + 64)
+
+
 def test_scores_are_of_objects_against_background() -> None:
     said = torch.tensor([[[[2.0, -2.0]]] * 3]).reshape(1, 3, 1, 2)
     logits, labels = InstanceLoss.scored(said, torch.tensor([[[7, 1]]]))

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.data.targets import FIRST, Make, flow_targets, instance_targets, plane_targets
+from voxloop.deep.data.targets import FIRST, Make, evened, flow_targets, instance_targets, plane_targets
 from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.data.windows import TrainingImage
 from voxloop.deep.objective.loss import PartialLoss
@@ -28,7 +28,7 @@ _DEPTH = 4.0
 _ARROWS = 2.0
 
 
-#: values of the targets of windows, and 1 where they are known: float32 (n, channels, ...)
+#: values of the targets of windows, and how much they count, 0 where they are not known: float32 (n, channels, ...)
 Made = tuple[Tensor, Tensor]
 
 
@@ -90,7 +90,7 @@ def lone_planes(images: Sequence[TrainingImage]) -> bool:
 
 
 class _ObjectLoss:
-    """What losses of objects share.
+    """What losses of objects share. Small objects are heard beside large ones (:func:`targets.evened`).
 
     Parameters
     ----------
@@ -117,14 +117,14 @@ class _ObjectLoss:
         self._by_plane = by_plane and len(self._spacing) == 3
 
     def targets(self, labels: Tensor) -> Made:
-        """Values and where they are known, float32 (n, channels, ...)."""
+        """Values and how much they count, 0 where they are not known, float32 (n, channels, ...)."""
         crops = labels.cpu().numpy()
         found = [
             plane_targets(crop, self._spacing, self._make) if self._by_plane else self._make(crop, self._spacing)
             for crop in crops
         ]
         values = np.stack([one.values for one in found])
-        known = np.stack([one.known for one in found]).astype(np.float32)
+        known = np.stack([one.known * evened(crop) for one, crop in zip(found, crops, strict=True)])
         if runtime(labels.device) is None:
             return sent(values, labels.device), sent(known, labels.device)
         return sent(pinned(values), labels.device), sent(pinned(known), labels.device)
