@@ -23,7 +23,7 @@ _SAID = 0.25
 #: as long as any
 _EVEN, _STEEP = (1.5, 1.5, 1.5), 0.25
 #: how much arrows are drawn to where they converge, and over how many voxels that is smoothed (sigma)
-_DRAWN, _NEAR = 4.0, 1.5
+_DRAWN, _NEAR = 2.0, 1.5
 #: voxels zyx that finding arrows looks past a voxel, and more in the plane as far as widths are measured
 LOOK = (6, 7, 7)
 
