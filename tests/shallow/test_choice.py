@@ -17,7 +17,7 @@ from voxloop.shallow import record
 from voxloop.shallow.calibration import calibration_error, fit_temperature, tempered
 from voxloop.shallow.choice import choose_settings
 from voxloop.shallow.classifier import Member, fit_classifier
-from voxloop.shallow.consensus import distance, overrated
+from voxloop.shallow.consensus import distance, near_forests, overrated
 from voxloop.shallow.crossfit import CrossFit
 from voxloop.shallow.fitting import fit_examples, measure
 from voxloop.shallow.folds import folds_for
@@ -178,6 +178,10 @@ def test_who_alone_calls_the_unpainted_ground_an_object_is_doubted(alone):
     # of two alone the forest is believed: it says of the unknown what it says of the nearest that it knows
     pair = {member: said[member] for member in (Member("perceptron", False), Member("forest", False))}
     assert overrated(dict.fromkeys(pair, 0.9), pair, [1])[Member("forest", False)] == 0
+    # where all tell strokes badly, scores allow any difference; but no stroke is like what no forest calls an object
+    assert not any(overrated(dict.fromkeys(members, 0.4), said, [1]).values())
+    lonely = alone.kind == "perceptron"
+    assert near_forests(said, [1]) == {member: 0.0 if lonely and member == alone else 1.0 for member in members}
 
 
 @pytest.mark.parametrize("lead", [0.03, 0.2])

@@ -12,7 +12,7 @@ import numpy as np
 from voxloop.config.shallow import ShallowConfig
 from voxloop.model import ClassInfo
 from voxloop.shallow.classifier import Member
-from voxloop.shallow.consensus import overrated
+from voxloop.shallow.consensus import near_forests, overrated
 from voxloop.shallow.contradicted import LeftOut, contradicted
 from voxloop.shallow.crossfit import Answers, CrossFit
 from voxloop.shallow.encoded import Encoder
@@ -100,8 +100,8 @@ class Choice:
             return ""
         verb = "counts" if len(self.doubted) == 1 else "count"
         return (
-            f"{' and '.join(self.doubted).capitalize()} {verb} less: off the strokes it says something else than the "
-            "others, by more than strokes held out allow. Paint where nothing is painted yet, above all what looks "
+            f"{' and '.join(self.doubted).capitalize()} {verb} less, or not: off the strokes it says something else "
+            "than the others, by more than can be right. Paint where nothing is painted yet, above all what looks "
             "unlike your strokes."
         )
 
@@ -166,18 +166,23 @@ def choose_settings(
     fit = CrossFit([source_of(example, normalisation) for example in examples], bank, voxels, threads, config.seed)
     strokes = table.chosen.strokes
     scores: dict[Member, float] = {}
-    charges: dict[Member, float] = {}
+    doubted: list[Member] = []
     counted: dict[Member, float] = {}
     noise = 0.0
-    if config.is_open and fit.possible:
+    if config.is_open:
         foreground = _foreground(table.classes)
-        joints = _judge(config, table, fit, watch.heard)
-        scores = iou_of_members(joints, foreground)
         said = fit.of_surroundings(config, watch.heard)
-        charges = overrated(scores, said, foreground) if said else {}
-        worth = {member: score - charges.get(member, 0.0) for member, score in scores.items()}
-        noise = noise_of(joints, worth, foreground)
-        counted = counts(worth, noise)
+        near = near_forests(said, foreground)
+        counted = near
+        charges: dict[Member, float] = {}
+        if fit.possible:
+            joints = _judge(config, table, fit, watch.heard)
+            scores = iou_of_members(joints, foreground)
+            charges = overrated(scores, said, foreground) if said else {}
+            worth = {member: score - charges.get(member, 0.0) for member, score in scores.items()}
+            noise = noise_of(joints, worth, foreground)
+            counted = {member: count * near.get(member, 1.0) for member, count in counts(worth, noise).items()}
+        doubted = [member for member in counted if charges.get(member, 0.0) > 0 or near.get(member, 1.0) < 1]
     settings = _blended(config, table, counted) if config.is_open else config
     answers = fit.answers(settings, table, watch.heard) if fit.possible else None
     of_all = None if answers is None else fit.of_all(settings, table)
@@ -194,7 +199,7 @@ def choose_settings(
         table=table,
         scores={_name(member, table): score for member, score in scores.items()},
         noise=noise,
-        doubted=tuple(_name(member, table) for member, charge in charges.items() if charge > 0),
+        doubted=tuple(_name(member, table) for member in doubted),
         answers=answers,
         of_all=of_all,
         thin=thin,
