@@ -37,6 +37,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="twenty steps of each")
     parser.add_argument("--cpu-seconds", type=float, default=110.0, help="of arrows; the others take as many steps")
+    parser.add_argument("--steps", type=int, default=None, help="of each, instead of CPU seconds")
+    parser.add_argument("--judged", type=int, default=PICTURES - TRAINING, help="of the other pictures, so many judge")
     parser.add_argument("--order", type=int, default=0, help="which 20 pictures teach")
     parser.add_argument("--targets", default="arrows,boundaries,affinities,stars")
     chosen = parser.parse_args()
@@ -45,6 +47,7 @@ def main() -> int:
 
     torch.set_num_threads(1)
     order = [int(i) for i in np.random.default_rng(chosen.order).permutation(PICTURES)]
+    judges = order[TRAINING : TRAINING + chosen.judged]
     samples = {i: vl.samples.load(NAME, seed=i) for i in order}
     pictures = {i: (np.asarray(s.volume), np.asarray(s.truth)) for i, s in samples.items()}
     with tempfile.TemporaryDirectory() as folder:
@@ -54,14 +57,14 @@ def main() -> int:
                 ws.images.add(f"p{i:02d}", pictures[i][0])
                 ws.labels(image=f"p{i:02d}").load(pictures[i][1], zero="background")
                 ws.labels(image=f"p{i:02d}").flush()
-        steps = 20 if chosen.quick else None
+        steps = 20 if chosen.quick else chosen.steps
         usual = gather_now(path, vl.presets["auto"].changed(scale="1", threads=1)).config
         for name in chosen.targets.split(","):
             target = "instances" if name == "boundaries" else "flow"
             material = gather_now(path, usual.changed(target=target))
             learnt = LEARNT[name](material)
             network, steps, seconds = trained(material, learnt, steps, chosen.cpu_seconds)
-            found = [(said(network, material, pictures[i][0]), pictures[i][1]) for i in order[TRAINING:]]
+            found = [(said(network, material, pictures[i][0]), pictures[i][1]) for i in judges]
             pooled, mean, quality = scores(found, learnt.decode)
             print(f"{name:>12} {steps} steps, {seconds:.0f} CPU s: {pooled:.3f} {mean:.3f} {quality:.3f}", flush=True)
     return 0
@@ -268,6 +271,7 @@ def _without_flecks(found: np.ndarray) -> np.ndarray:
 def trained(material: Any, learnt: Any, steps: int | None, cpu: float) -> tuple[Any, int, float]:
     """A network that learns by a loss for so many steps, or for so many CPU seconds; its average, steps, seconds."""
     from voxloop.deep.begin.starting import encoder_weights
+    from voxloop.deep.networks.device import lay_out, move_network
     from voxloop.deep.networks.network import build
     from voxloop.deep.objective.optimisers import clip_gradient, optimiser
     from voxloop.deep.training.averaging import WeightAverage
@@ -276,7 +280,7 @@ def trained(material: Any, learnt: Any, steps: int | None, cpu: float) -> tuple[
     config = material.config
     torch.manual_seed(config.seed)
     network = build(replace(material.description, outputs=learnt.outputs), encoder_weights(config, material.context))
-    network.train()
+    move_network(network, material.device).train()
     moves, average = optimiser(config, network), WeightAverage(network, config.average_weights)
     began, step = time.process_time(), 0
     while steps is None or step < steps:
@@ -285,7 +289,7 @@ def trained(material: Any, learnt: Any, steps: int | None, cpu: float) -> tuple[
             group["lr"] = config.learning_rate * share * group["share"]
         moves.zero_grad(set_to_none=True)
         pixels, labels = material.batch(step)
-        learnt.loss(network(pixels).float(), labels).backward()
+        learnt.loss(network(lay_out(pixels)).float(), labels).backward()
         clip_gradient(network, config.gradient_clip)
         moves.step()
         average.update(step)
