@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from texture import CLASSES, SPACING, strokes, textured
 
@@ -277,11 +277,12 @@ def test_the_spec_says_nothing_of_how_fast_the_machine_is():
 # ------------------------------------------------------------------------------------------------------------ the image
 
 
+@settings(max_examples=15)
 @given(st.integers(0, 5), st.floats(0.1, 1.0))
 def test_surroundings_lie_in_the_planes_that_were_painted_on(seed, share):
     rng = np.random.default_rng(seed)
-    shape = (9, 150, 130)
-    at = np.column_stack([rng.choice([2, 5], 40), rng.integers(0, 150, 40), rng.integers(0, 130, 40)])
+    shape = (9, 192, 128)  # whole pieces: a narrow rest at an edge has no more voxels than it has
+    at = np.column_stack([rng.choice([2, 5], 40), rng.integers(0, 192, 40), rng.integers(0, 128, 40)])
     for dimensions in ("2d", "3d"):
         bank = bank_for(CONFIG.changed(dimensions=dimensions), 1, SPACING, shape[0])
         places = surroundings(at, shape, bank, share, rng)
