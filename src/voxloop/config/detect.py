@@ -23,6 +23,13 @@ class DetectConfig(PlaceSettings):
     'vl.DetectConfig(batch_size=2, epochs=10)'
     """
 
+    encoder: str = setting(
+        "auto",
+        "encoder of smp or timm instead of the plain U-Net (empty), of frames only; auto: for points in frames "
+        "tu-tf_efficientnet_lite0 with its installed weights of ImageNet, which finds more of them in as much time",
+        group="Network",
+        choices=("auto", "", "tu-tf_efficientnet_lite0", "resnet18", "resnet50", "tu-mobilenetv4_conv_small"),
+    )
     filters: int = setting(
         8,
         "channels at full resolution of the plain U-Net; with 8 a step takes a third as long as with 16, and things to "

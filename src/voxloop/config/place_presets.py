@@ -94,7 +94,7 @@ PLACE_PRESETS: dict[str, tuple[Config, str]] = {
         "what we recommend for classes of pictures: EfficientNet-Lite0 with installed weights of ImageNet",
     ),
     "baseline.centroid": (
-        _sleap(DetectConfig, input_scale=0.5, filters=16, max_stride=16, peak_threshold=0.2),
+        _sleap(DetectConfig, encoder="", input_scale=0.5, filters=16, max_stride=16, peak_threshold=0.2),
         "one point an animal, at half size, U-Net of 16 filters: SLEAP's baseline.centroid by itself; top-down "
         "profiles hold it too",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,10 +16,12 @@ from tests.deep.conftest import ListeningContext
 
 from voxloop.config import DetectConfig, PoseConfig
 from voxloop.config.places import PlaceSettings
+from voxloop.deep.networks.imagenet import OFFLINE_ENCODER
 from voxloop.deep.networks.network import build_encoder
+from voxloop.deep.pose.beginning import settle_encoder
 from voxloop.deep.pose.learner import train_detect, train_pose
 from voxloop.deep.pose.model import load
-from voxloop.deep.pose.pictures import Reader, pictures_of
+from voxloop.deep.pose.pictures import Album, AlbumPicture, Placed, Reader, pictures_of
 from voxloop.deep.predict.model import WEIGHTS
 from voxloop.errors import ConfigError, LabelError
 from voxloop.store import Store
@@ -204,6 +207,25 @@ def test_points_in_a_volume(begin: Any) -> None:
     with model.opened("cpu", threads=1) as finder:
         found = finder.volume(lambda box: volume[(None, *box.slices)], volume.shape, threshold=0.05)
     assert found.at.shape[1:] == (1, 3)
+
+
+def test_points_in_frames_begin_with_an_encoder_that_knows_pictures(begin: Any) -> None:
+    picture, instances = film(frames=3)
+    points = [{"frame": one["frame"], "points": {"point": one["points"]["head"]}} for one in instances]
+    short = {**TINY, "window": 32, "steps_per_epoch": 2, "epochs": 1}
+    context = begin(DetectConfig(**short), picture, points, kind="points")
+    assert train_detect(context) == "finished"
+    told = load(context.path / "model").plan.stages[0].backbone.encoder
+    assert told == OFFLINE_ENCODER
+    assert any(told in event["text"] for event in context.of("log"))
+    of_picture = AlbumPicture("a", 0, (32, 32), lambda box: np.zeros((1, 1, 32, 32)), Placed(np.zeros((1, 1, 2))))
+    album = Album((of_picture,), 1, (1, 1, 1), ("head",), ())
+    encoders = {
+        OFFLINE_ENCODER: settle_encoder(DetectConfig(), album),
+        "resnet18": settle_encoder(DetectConfig(), album, "resnet18"),  # that of the run it starts from
+        "": settle_encoder(DetectConfig(), replace(album, kind="boxes")),
+    }
+    assert {one.encoder for one in encoders.values()} == set(encoders)
 
 
 def test_boxes_of_two_classes(begin: Any) -> None:

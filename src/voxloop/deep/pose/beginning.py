@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from torch import nn
 
+from voxloop.config.detect import DetectConfig
+from voxloop.config.places import PlaceSettings
 from voxloop.deep.begin.starting import ancestor
+from voxloop.deep.networks.imagenet import OFFLINE_ENCODER, installed_weights
+from voxloop.deep.pose.pictures import Album
 from voxloop.errors import ConfigError, ModelError
 from voxloop.runs.context import TaskContext
+
+_Config = TypeVar("_Config", bound=PlaceSettings)
+#: coarsest maps that the encoder has which is taken where none is named
+_STRIDES = (8, 16, 32)
+
+
+def settle_encoder(config: _Config, album: Album, earlier: str | None = None) -> _Config:
+    """The config with ``encoder="auto"`` settled; ``earlier`` is the encoder of what it starts from."""
+    if not isinstance(config, DetectConfig) or config.encoder != "auto":
+        return config
+    if earlier is not None:
+        return config.changed(encoder=earlier)
+    suits = album.axes == 2 and not album.boxes and config.max_stride in _STRIDES
+    if not suits or not (config.encoder_weights or installed_weights(OFFLINE_ENCODER)):
+        return config.changed(encoder="")
+    return config.changed(encoder=OFFLINE_ENCODER, encoder_weights=config.encoder_weights or "imagenet")
 
 
 def begin_with(network: nn.Module, context: TaskContext, name: str, load: Callable[[Path], object]) -> None:

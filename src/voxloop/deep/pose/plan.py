@@ -196,7 +196,8 @@ def plan_pose(config: PoseConfig, album: Album) -> PlacePlan:
 
 
 def plan_detect(config: DetectConfig, album: Album) -> PlacePlan:
-    """How points or boxes are learned. Raises ConfigError."""
+    """How points or boxes are learned, ``encoder="auto"`` being the plain U-Net. Raises ConfigError."""
+    config = config.changed(encoder="") if config.encoder == "auto" else config
     if config.encoder and album.axes == 3:
         raise ConfigError(f"encoder {config.encoder!r} is of planes, and this image is a volume; leave encoder empty")
     heads = [_head(config, "maps", len(album.names), odds=config.loss == "focal")]

@@ -14,6 +14,7 @@ from voxloop.config.detect import DetectConfig
 from voxloop.config.pose import PoseConfig
 from voxloop.deep.begin.lending import lends
 from voxloop.deep.begin.material import folder_of
+from voxloop.deep.pose.beginning import settle_encoder
 from voxloop.deep.pose.fields import HeadField, fields_of
 from voxloop.deep.pose.lesson_sheet import draw_lesson
 from voxloop.deep.pose.lessons import Lesson, Teacher, join
@@ -155,6 +156,7 @@ def _gather(folder: Path, config: _Config, state: dict[str, Any] | None = None) 
     if key in known:
         return known[key]
     album = open_album(folder, {**facts, "as": "pose" if pose else "detect"})
+    config = settle_encoder(config, album)
     plan = plan_of(config, album)
     learnt, _ = hold_out(album.pictures, config.validation_share, config.seed)
     reader = Reader.of(settle_grays(learnt))

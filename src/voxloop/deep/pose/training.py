@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from voxloop.config.detect import DetectConfig
 from voxloop.config.pose import PoseConfig
-from voxloop.deep.begin.starting import weights_named
+from voxloop.deep.begin.starting import ancestor, weights_named
 from voxloop.deep.networks.device import autocast, lay_out, move_network, resolve_device, resolve_precision
 from voxloop.deep.pose import judging
-from voxloop.deep.pose.beginning import begin_with, tell_origin
+from voxloop.deep.pose.beginning import begin_with, settle_encoder, tell_origin
 from voxloop.deep.pose.finding import Finder, Found
 from voxloop.deep.pose.last_word import last_word
 from voxloop.deep.pose.lessons import Lesson, MapLoss, Teacher
@@ -25,6 +25,7 @@ from voxloop.deep.pose.split import hold_out
 from voxloop.deep.training.model_folder import write_model
 from voxloop.deep.training.saved import SavedTraining
 from voxloop.deep.transfer import runtime
+from voxloop.errors import ModelError
 from voxloop.runs.context import TaskContext
 from voxloop.store.layout import RunPlace
 
@@ -36,11 +37,12 @@ class PlaceSubject:
     """The :class:`voxloop.deep.pose.loop.Subject` of a :class:`PoseConfig` or a :class:`DetectConfig`."""
 
     def __init__(self, context: TaskContext, config: PoseConfig | DetectConfig, saved: SavedTraining) -> None:
-        self._context, self._config = context, config
+        self._context = context
         self._learner = "pose" if isinstance(config, PoseConfig) else "detect"
         self.device = resolve_device(config.device)
         self.precision = resolve_precision(config.precision, self.device)
         self._album = open_album(context.workspace, {**context.config, "as": self._learner})
+        self._config = config = settle_encoder(config, self._album, _encoder_of(context, config.start_from))
         self._learnt, self._held = hold_out(self._album.pictures, config.validation_share, config.seed)
         if saved.state:
             self.plan = PlacePlan.from_json(saved.state["plan"])
@@ -94,6 +96,7 @@ class PlaceSubject:
             f"{self.plan.pipeline}: {windows}; {len(self._learnt)} pictures with {count} labelled teach, "
             f"{len(self._held)} are held out"
             + (f"; {self.plan.why_turned}" if self.plan.why_turned else "")
+            + (f"; the encoder is {encoder}" if (encoder := self.plan.stages[-1].backbone.encoder) else "")
             + ("; pictures differ in exposure: each is brought to the same" if "exposure" in self._statistics else "")
         )
 
@@ -154,3 +157,13 @@ class PlaceSubject:
         asked = getattr(self._config, "tolerance", "auto")
         stage = self.plan.stages[-1]
         return 2 * stage.sigma[-1] / stage.scale[-1] if asked == "auto" else float(asked)
+
+
+def _encoder_of(context: TaskContext, start_from: str | None) -> str | None:
+    """The encoder of an earlier run or model folder that a training starts from; None where there is no such one."""
+    if start_from is None:
+        return None
+    try:
+        return load(ancestor(start_from, context)).plan.stages[-1].backbone.encoder
+    except ModelError:  # said where its weights are taken
+        return None
