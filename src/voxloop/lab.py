@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,10 @@ def start_notebook(folder: Path) -> Path | None:
         nbformat.write(book, path)
     except OSError:
         return None
-    NotebookNotary().sign(book)
+    notary = NotebookNotary()
+    with suppress(OSError):  # a notebook without trust is opened all the same, and its cell run by hand
+        Path(notary.data_dir).mkdir(parents=True, exist_ok=True)  # older nbformat expects that JupyterLab ran before
+        notary.sign(book)
     return path
 
 
