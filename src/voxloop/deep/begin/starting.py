@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
+import torch
 from torch import nn
 
 from voxloop.config.deep import DeepConfig
@@ -25,6 +27,7 @@ from voxloop.model import ClassInfo
 from voxloop.runs.context import TaskContext
 from voxloop.runs.outcome import file_of_weights, model_named
 
+Opened = TypeVar("Opened")
 #: levels that SegResNet keeps however flat the window is
 _FEWEST = 3
 
@@ -133,25 +136,43 @@ def load_start(
     Tensors are matched by name and shape; the last layer is kept only where the classes are the same. Raises
     ConfigError where the network is another one.
     """
+    model = opened(start, context, load)
+    same = [info.value for info in model.spec.classes] == [info.value for info in classes]
+    given = model.module().state_dict()
+    kept = given if same else {name: value for name, value in given.items() if description.head not in name}
+    other = (
+        f"{model.spec.extra.get('title', 'another network')}; this is {description.title}: use its architecture and "
+        f"the settings of its network"
+    )
+    take(network, kept, start, context, least=0.9, other=other)
+
+
+def opened(start: str, context: TaskContext, load: Callable[[Path], Opened]) -> Opened:
+    """What ``load`` opens of an earlier run or model folder. Raises ConfigError where there is none that it opens."""
     folder = ancestor(start, context)
     try:
-        model = load(folder)
+        return load(folder)
     except ModelError as error:
         raise ConfigError(f"start_from={start!r}: {error}") from error
-    given = model.module().state_dict()
+
+
+def take(
+    network: nn.Module,
+    given: Mapping[str, torch.Tensor],
+    start: str,
+    context: TaskContext,
+    *,
+    least: float,
+    other: str = "another network",
+) -> None:
+    """Give a network the tensors whose name and shape it has, and log how many.
+
+    Raises ConfigError, saying that it is the other, where less than this share of the network is among them.
+    """
     own = network.state_dict()
-    same = [info.value for info in model.spec.classes] == [info.value for info in classes]
-    fitting = {
-        name: value
-        for name, value in given.items()
-        if name in own and own[name].shape == value.shape and (same or description.head not in name)
-    }
-    if len(fitting) < 0.9 * len(own):
-        raise ConfigError(
-            f"start_from={start!r} is {model.spec.extra.get('title', 'another network')}, which fits {len(fitting)} of "
-            f"{len(own)} tensors of this network ({description.title}); use its architecture and the settings of its "
-            f"network"
-        )
+    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    if len(fitting) < least * len(own):
+        raise ConfigError(f"start_from={start!r} fits {len(fitting)} of {len(own)} tensors; it is {other}")
     network.load_state_dict(fitting, strict=False)
     context.emit("log", text=f"starts from {start!r}: {len(fitting)} of {len(own)} tensors")
 

@@ -10,10 +10,9 @@ from torch import nn
 
 from voxloop.config.detect import DetectConfig
 from voxloop.config.places import PlaceSettings
-from voxloop.deep.begin.starting import ancestor
+from voxloop.deep.begin.starting import ancestor, opened, take
 from voxloop.deep.networks.imagenet import OFFLINE_ENCODER, installed_weights
 from voxloop.deep.pose.pictures import Album
-from voxloop.errors import ConfigError, ModelError
 from voxloop.runs.context import TaskContext
 
 _Config = TypeVar("_Config", bound=PlaceSettings)
@@ -42,17 +41,8 @@ def begin_with(network: nn.Module, context: TaskContext, name: str, load: Callab
 
     from voxloop.deep.predict.model import WEIGHTS
 
-    folder = ancestor(name, context)
-    try:
-        load(folder)  # says what is wrong with it
-    except ModelError as error:
-        raise ConfigError(f"start_from={name!r}: {error}") from error
-    tensors, own = load_file(folder / WEIGHTS), network.state_dict()
-    fitting = {key: value for key, value in tensors.items() if key in own and own[key].shape == value.shape}
-    if len(fitting) < len(own) / 2:
-        raise ConfigError(f"start_from={name!r} is another network: {len(fitting)} of {len(own)} tensors fit")
-    network.load_state_dict(fitting, strict=False)
-    context.emit("log", text=f"starts from {name!r}: {len(fitting)} of {len(own)} tensors")
+    opened(name, context, load)  # says what is wrong with it
+    take(network, load_file(ancestor(name, context) / WEIGHTS), name, context, least=0.5)
 
 
 def tell_origin(network: nn.Module, context: TaskContext) -> None:
