@@ -89,8 +89,12 @@ class Holding:
         return _bytes(self._held)
 
     def _with_held(self, piece: Tensor | None) -> list[Tensor]:
-        """What was held, and what has come."""
-        return [part for part in (self._held, piece) if part is not None]
+        """What was held, and what has come; no rows only where there are no others.
+
+        Joined to none, rows would be copied, and laid out in memory another way.
+        """
+        parts = [part for part in (self._held, piece) if part is not None]
+        return [part for part in parts if part.shape[ROWS]] or parts[:1]
 
 
 class Window(Holding):
@@ -166,40 +170,47 @@ class TransposedRows:
             pad,
             more,
         )
-        self._tail: Tensor | None = None  # rows that the next row adds to
-        self._begun = False
+        self._shared = max(0, size - step)  # rows that the next row adds to
+        self._tail: Tensor | None = None  # those, and the ones that are cut off at the end
 
     @property
     def held(self) -> int:
         return _bytes(self._tail)
 
     def feed(self, pieces: Sequence[Tensor | None], last: bool) -> Tensor | None:
-        piece, full = pieces[0], self._tail
-        if piece is not None:
-            full = self._fn(piece)
-            if self._begun and self._size < self._step:
-                full = torch.cat([_fill_rows(full, self._step - self._size, 0.0), full], ROWS)
-            if self._tail is not None:
-                full.narrow(ROWS, 0, self._tail.shape[ROWS]).add_(self._tail)
-            self._begun = True
-        elif not last:
+        if pieces[0] is not None:
+            made = self._after_tail(self._fn(pieces[0]))
+        elif last and self._tail is not None:
+            made = self._tail
+        else:
             return None
-        if full is None:
-            return None
-        shared = max(0, self._size - self._step)
         if last:
             extra = self._more - self._pad
-            full = torch.cat([full, _fill_rows(full, extra, 0.0)], ROWS) if extra > 0 else full
-            done = full.shape[ROWS] + min(extra, 0)
+            made = torch.cat([made, _fill_rows(made, extra, 0.0)], ROWS) if extra > 0 else made
+            done = made.shape[ROWS] + min(extra, 0)
         else:
-            done = full.shape[ROWS] - shared
-            self._tail = full.narrow(ROWS, done, shared).clone() if shared else None
+            done = max(0, made.shape[ROWS] - max(self._shared, self._pad))
+            self._tail = made.narrow(ROWS, done, made.shape[ROWS] - done).clone()
         cropped = min(self._crop, max(0, done))
         self._crop -= cropped
         if done <= cropped:
             return None
-        rows = full.narrow(ROWS, cropped, done - cropped)
+        rows = made.narrow(ROWS, cropped, done - cropped)
         return rows if self._bias is None else rows + self._bias.view(1, -1, *[1] * (rows.ndim - 2))
+
+    def _after_tail(self, made: Tensor) -> Tensor:
+        """What rows add, behind what was held of the ones before."""
+        if self._tail is None:
+            return made
+        if self._shared:
+            made.narrow(ROWS, 0, self._shared).add_(
+                self._tail.narrow(ROWS, self._tail.shape[ROWS] - self._shared, self._shared)
+            )
+        before = [self._tail.narrow(ROWS, 0, self._tail.shape[ROWS] - self._shared)]
+        if self._size < self._step:
+            before.append(_fill_rows(made, self._step - self._size, 0.0))
+        parts = [part for part in (*before, made) if part.shape[ROWS]]
+        return _join(parts)
 
 
 Layer = Each | Window | Enlarge | TransposedRows
@@ -236,24 +247,34 @@ class Streamed:
         the bytes that are held, after every layer.
         """
         layers = [make() for make, _ in self._layers]
-        waiting = [0] * len(layers)
-        total = pixels.shape[ROWS]
-        for start in range(0, total, rows):
-            last = start + rows >= total
-            made: list[Tensor | None] = [pixels.narrow(ROWS, start, min(rows, total - start))]
-            left = list(self._readers)
-            for number, (layer, (_, inputs)) in enumerate(zip(layers, self._layers, strict=True)):
-                made.append(layer.feed([made[source] for source in inputs], last))
-                if seen is not None:
-                    waiting[number] = layer.held
-                    seen(sum(waiting) + sum(_bytes(piece) for piece in made[1:]))
-                for source in inputs:
-                    left[source] -= 1
-                    if not left[source] and source != self._outlet:
-                        made[source] = None
-            output = made[self._outlet]
-            if output is not None:
-                yield output
+        for piece in pixels.split(rows, ROWS):
+            yield from self._pass_on(layers, piece, seen)
+        for number in range(len(layers)):
+            yield from self._pass_on(layers, None, seen, ending=number)
+
+    def _pass_on(
+        self, layers: list[Layer], piece: Tensor | None, seen: Callable[[int], object] | None, ending: int = -1
+    ) -> Iterator[Tensor]:
+        """Give the first layer a piece, or have one layer end, behind others that have; yields what comes out.
+
+        One after the other, layers give in the end as few rows at once as before.
+        """
+        made: list[Tensor | None] = [piece, *[None] * max(0, ending)]
+        left = list(self._readers)
+        for number in range(max(0, ending), len(layers)):
+            inputs = self._layers[number][1]
+            made.append(layers[number].feed([made[source] for source in inputs], number == ending))
+            if number == ending and made[-1] is None:
+                return
+            if seen is not None:
+                seen(sum(layer.held for layer in layers) + sum(_bytes(rows) for rows in made[1:]))
+            for source in inputs:
+                left[source] -= 1
+                if not left[source] and source != self._outlet:
+                    made[source] = None
+        output = made[self._outlet]
+        if output is not None:
+            yield output
 
     def bytes_per_column(self, channels: int, dimensions: int, rows: int, device: torch.device) -> float:
         """Bytes held at the most for every voxel of a row (2-D) or plane (3-D) that is fed; found by feeding noise."""
