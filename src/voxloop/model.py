@@ -196,6 +196,10 @@ class RowPredictor(Protocol):
         """Bytes held for each voxel of a row; None where this network cannot be fed."""
         ...
 
+    def in_rows(self, size: tuple[int, int, int]) -> bool:
+        """Whether a block zyx that is given as a whole is fed with rows all the same, in as little memory."""
+        ...
+
 
 @runtime_checkable
 class HastyPredictor(Protocol):

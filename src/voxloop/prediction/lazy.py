@@ -7,8 +7,9 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,12 +19,12 @@ from voxloop.errors import PredictionError
 from voxloop.geometry import Box, Shape
 from voxloop.given import shown
 from voxloop.machine import available_memory
-from voxloop.model import Model, hasten
+from voxloop.model import Model, RowPredictor, hasten
 from voxloop.prediction.averaged import Turns
-from voxloop.prediction.budget import exact_halo, is_planar
+from voxloop.prediction.budget import FED_BYTES, exact_halo, is_planar
 from voxloop.prediction.haste import WORTH_SECONDS
 from voxloop.prediction.job import PredictionJob, check_fit
-from voxloop.prediction.plan import Block, Plan
+from voxloop.prediction.plan import Plan
 from voxloop.prediction.planning import Limits, make_plan
 from voxloop.prediction.resampled import prepare_model, shown_to
 from voxloop.volumes import as_volume, shape_zyx
@@ -37,6 +38,8 @@ MAX_VOXELS = 2**23
 #: fewer where half of the free memory holds fewer at what the hungriest network here takes for a voxel (DynUNet)
 VOXEL_BYTES = 400
 CACHE_BYTES = 256 * 2**20
+#: float32 copies of what a network says of a voxel that is fed
+_COPIES = 3
 
 
 def predict(
@@ -121,7 +124,7 @@ def predict(
         max_voxels = min(MAX_VOXELS, available_memory() // 2 // VOXEL_BYTES)
     source = LazyProbabilities(model, volume, options, halo, max_voxels, cache_bytes, mask, backend)
     # a slice of a chunk is computed alone, and one of several chunks piece by piece, each with its halo
-    side = max(1024, math.isqrt(max_voxels))
+    side = max(1024, math.isqrt(CACHE_BYTES // (4 * len(names))))
     chunk = (1, side, side) if is_planar(model.spec) else (64, 512, 512)
     chunks = ((len(names),), *(_chunks(n, c) for n, c in zip(shape, chunk, strict=True)))
     return DataArray(
@@ -201,6 +204,7 @@ class LazyProbabilities:
 
     def _compute(self, box: Box) -> np.ndarray:
         job = self._open_job()
+        self._hasten(job, box)
         plan = self._plan(box)
         out = np.empty((self.shape[0], *box.shape), np.float32)
         mask = None if self.inside is None else np.asarray(self.inside[box.slices]) != 0
@@ -208,7 +212,6 @@ class LazyProbabilities:
             return np.zeros_like(out)
         for tile in plan.tiles():
             for block in plan.blocks(tile):
-                self._hasten(job, block)
                 began = time.perf_counter()
                 out[:, *block.core.within(box).slices] = job.core(block)
                 self._seconds += time.perf_counter() - began
@@ -216,24 +219,50 @@ class LazyProbabilities:
             out *= mask
         return out
 
-    def _hasten(self, job: PredictionJob, block: Block) -> None:
+    def _hasten(self, job: PredictionJob, box: Box) -> None:
         """Try another program once: at the start where it is asked for, else once it seems that much is wanted."""
         if self._tried or (self.backend == "auto" and self._seconds < WORTH_SECONDS / 2):
             return
         self._tried = True
+        plan = self._plan(box)
+        block = next(iter(plan.blocks(next(iter(plan.tiles())))))
         hasten(job.predictor, self.backend, job.read(block.outer)[None])
 
     def _plan(self, box: Box) -> Plan:
         spec = self.model.spec
         halo = self.halo or exact_halo(spec)
         shape: Shape = self.shape[1:]
+        plan = partial(make_plan, shape, spec.stride, halo, region=box, planar=is_planar(spec))
         try:
-            limits = Limits(max_voxels=self.max_voxels)
-            return make_plan(shape, spec.stride, halo, limits, region=box, planar=is_planar(spec))
+            in_blocks = plan(Limits(max_voxels=self.max_voxels))
         except PredictionError as error:
+            by_rows = self._plan_by_rows(plan)
+            if by_rows is not None:
+                return by_rows
             raise PredictionError(
                 f"{error}; raise max_voxels where there is memory, or give a smaller halo=(z, y, x)"
             ) from None
+        if in_blocks.work <= self.max_voxels:  # one block, and no graph to be read for it
+            return in_blocks
+        by_rows = self._plan_by_rows(plan)
+        return in_blocks if by_rows is None or by_rows.work >= in_blocks.work else by_rows
+
+    def _plan_by_rows(self, plan: Callable[[Limits], Plan]) -> Plan | None:
+        """The plan of a planar network that is fed with rows, of which memory holds more at once; None for another."""
+        predictor, spec = self._open_job().predictor, self.model.spec
+        if not is_planar(spec) or not isinstance(predictor, RowPredictor):
+            return None
+        column = predictor.bytes_per_column()
+        if column is None:
+            return None
+        room = available_memory() // 4
+        each = FED_BYTES * spec.channels + 4 * _COPIES * spec.out_channels
+        try:
+            by_rows = plan(Limits(max_voxels=room // each, max_column=int(room / column)))
+        except PredictionError:
+            return None
+        first = next(iter(by_rows.blocks(next(iter(by_rows.tiles())))))
+        return by_rows if predictor.in_rows(first.outer.shape) else None
 
     def _open_job(self) -> PredictionJob:
         if self._job is None:

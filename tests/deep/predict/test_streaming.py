@@ -11,6 +11,7 @@ from torch import nn
 
 from voxloop.deep.exchange.torch_model import TorchModel
 from voxloop.deep.networks.network import NetworkConfig, build
+from voxloop.deep.predict import feeding, rows
 from voxloop.deep.predict.streaming import stream
 from voxloop.model import ClassInfo, ModelSpec, Output
 
@@ -132,9 +133,11 @@ def test_what_looks_at_the_whole_image_is_not_fed(architecture):
     assert stream(network(architecture).train(), 1, 2, 32) is None
 
 
-def test_what_is_held_does_not_grow_with_the_image():
+def test_what_is_held_does_not_grow_with_the_image(monkeypatch):
     fed = stream(network(), 1, 2, 32)
     held = []
+    join = feeding._join
+    monkeypatch.setattr(feeding, "_join", lambda pieces: pytest.fail("copied") if nothing(pieces) else join(pieces))
     for height in (512, 1536):
         peak = 0
 
@@ -151,9 +154,15 @@ def test_what_is_held_does_not_grow_with_the_image():
     assert said * 128 == pytest.approx(held[0], rel=0.02)
 
 
-def test_what_does_not_fit_in_blocks_is_fed_with_rows():
+def nothing(pieces):
+    """Whether something is joined to no rows, which copies it."""
+    return len(pieces) > 1 and not all(piece.shape[2] for piece in pieces)
+
+
+def test_what_does_not_fit_in_blocks_is_fed_with_rows(monkeypatch):
     from voxloop.config import PredictConfig
     from voxloop.prediction.job import make_job
+    from voxloop.prediction.lazy import predict
     from voxloop.prediction.memory import Cost
     from voxloop.prediction.plan import Plan
     from voxloop.volumes import as_volume
@@ -178,18 +187,21 @@ def test_what_does_not_fit_in_blocks_is_fed_with_rows():
         written = {}
         list(job.run(plan, plan.tiles(), lambda tile, made: written.update({tile.index: made})))
         whole = job.predict(plan.block_of(plan.box).outer)[:, :, :1300, :500]
+        monkeypatch.setattr(rows, "_LARGE", 2**19)
+        sliced = predict(TorchModel(predictor._module, spec), picture, max_voxels=2**17).values
         asked = iter([False] * 4)  # before the tile, before its block, and between the first rows
         given_up = list(job.run(plan, plan.tiles(), lambda *_: pytest.fail("written"), lambda: next(asked, True)))
     assert not given_up
     assert next(asked, None) is None
     (made,) = written.values()
+    assert np.abs(sliced - whole).max() < 1e-3
     told = np.array([1, 2, 5], np.uint8)[whole.argmax(0)]
     assert np.mean(made.labels != told) < 1e-3
     assert np.abs(made.probabilities.astype(float) - 255 * whole).max() <= 1.1
 
 
 @pytest.mark.parametrize("extra", [{}, {"scale": 0.5}, {"slices": 3}])
-def test_a_predictor_keeps_the_same(extra):
+def test_a_predictor_keeps_the_same(extra, monkeypatch):
     channels = extra.get("slices", 1)
     module = network(channels=channels)
     step = 64 if "scale" in extra else 32
@@ -209,6 +221,12 @@ def test_a_predictor_keeps_the_same(extra):
         assert predictor.bytes_per_column() > 100
         (whole,) = predictor.reduce(block, **asked)
         (fed,) = predictor.reduce(block, **asked, by_rows=True)
+        probabilities = predictor(block)
+        monkeypatch.setattr(rows, "_LARGE", 2**10)
+        (large,) = predictor.reduce(block, **asked)
+        np.testing.assert_allclose(predictor(block), probabilities, atol=1e-4)
+    for one, other in zip(large, fed, strict=True):
+        assert np.array_equal(one, other)
     assert np.mean(whole[0] != fed[0]) < 1e-3
     for one, other in zip(whole[1:3], fed[1:3], strict=True):
         assert np.abs(one.astype(int) - other.astype(int)).max() <= 1

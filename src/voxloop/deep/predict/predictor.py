@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from voxloop.deep.networks.device import GpuMemory, autocast, lay_out, move_network
 from voxloop.deep.predict import engine
-from voxloop.deep.predict.feeding import Streamed
 from voxloop.deep.predict.reduction import Kept, SplitNetwork, agrees, apply_head, split_head, strips
-from voxloop.deep.predict.streaming import ROOMY, stream
+from voxloop.deep.predict.rows import Rows
+from voxloop.deep.predict.streaming import ROOMY
 from voxloop.deep.transfer import runtime, sent
 from voxloop.errors import ConfigError, ModelError
 from voxloop.model import Halted, ModelSpec
@@ -22,8 +22,9 @@ from voxloop.model import Halted, ModelSpec
 #: size of the network's voxels against those of the image, zyx: 0.5 has half as many
 Zoom = tuple[float, float, float]
 _UNTRIED = object()
-#: voxels that are fed at once where a network is fed with rows
-_FED = 2**18
+#: times as fast as torch that another program is, on small blocks, for large planes not to be fed with rows: it slows
+#: down to six tenths there, rows do not
+_HASTY = 1.5
 #: voxels of a side on which another program is compared with torch, at least; by dimensions
 _TRIED = {2: 224, 3: 40}
 
@@ -47,10 +48,10 @@ class NetworkPredictor:
         self._normalise = Normalisation.of(spec.normalisation, spec.channels, self._slices).to(device)
         self.device_memory = GpuMemory(device) if runtime(device) is not None else None
         self._split: SplitNetwork | object | None = _UNTRIED
-        self._fed: Streamed | object | None = _UNTRIED
-        self._column: float | None = None
         self._softmax = all(output.kind == "semantic" for output in spec.outputs)
         self._sigmoid = spec.activation == "sigmoid"
+        channels = spec.channels * self._slices
+        self._rows = Rows(self._module, spec, channels, self._zoom, self._steps, device, precision)
         self._trial: engine.Trial | None = None
         #: how many times longer the network takes where it is fed with rows, for torch does that
         self.rows_longer = 1.0
@@ -175,7 +176,7 @@ class NetworkPredictor:
         batch = self._check(batch)
         n, _, z, y, x = batch.shape
         classes = len(values)
-        if by_rows and self._feedable((z, y, x)):
+        if self._rows.possible((z, y, x)) if by_rows else self.in_rows((z, y, x)):
             return [self._by_rows(block[None], values, measure, keep, halted) for block in batch]
         reduction = Kept((n * z, y, x), classes, values, measure, keep)
         with torch.inference_mode():
@@ -199,38 +200,7 @@ class NetworkPredictor:
 
         A row is a line of the plane in 2-D, a plane of the volume in 3-D.
         """
-        fed = self._feeding()
-        if fed is None:
-            return None
-        if self._column is None:  # plans are made several times before the first tile
-            dimensions, channels = self._spec.dimensions, self._spec.channels * self._slices
-            with autocast(self._device, self._precision):
-                held = fed.bytes_per_column(channels, dimensions, self._stride, self._device)
-            self._column = held * float(np.prod(self._zoom[-(dimensions - 1) :]))
-        return self._column
-
-    @property
-    def _stride(self) -> int:
-        """Rows of the network in which it makes whole steps."""
-        return max(1, *self._steps)
-
-    def _feeding(self) -> Streamed | None:
-        """The network as layers that are fed with rows, its output as large as what the block has."""
-        if self._fed is _UNTRIED:
-            factors = [1 / zoom for zoom in self._zoom[0 if self._volumetric else 1 :]]
-            fed = None
-            if all(factor.is_integer() for factor in factors):
-                channels = self._spec.channels * self._slices
-                fed = stream(self._module, channels, self._spec.dimensions, self._stride)
-            mode = "trilinear" if self._volumetric else "bilinear"
-            self._fed = None if fed is None else fed.enlarge([int(factor) for factor in factors], mode)
-        return self._fed if isinstance(self._fed, Streamed) else None
-
-    def _feedable(self, size: tuple[int, int, int]) -> bool:
-        """Whether a block is large enough to be fed; a smaller one fits whole wherever a larger one is fed."""
-        sides = [round(n * zoom) for n, zoom in zip(size, self._zoom, strict=True)]
-        sides = sides if self._volumetric else sides[1:]
-        return self._feeding() is not None and min(sides) >= ROOMY[len(sides)]
+        return self._rows.bytes_per_column()
 
     def _by_rows(
         self,
@@ -241,18 +211,13 @@ class NetworkPredictor:
         halted: Callable[[], bool] | None,
     ) -> tuple[Any, ...]:
         """One block (1, c, z, y, x), fed with rows of its planes, or in 3-D with its planes."""
-        fed = self._feeding()
-        assert fed is not None
         y, x = block.shape[-2:]
         made: list[tuple[Any, ...]] = []
-        with torch.inference_mode(), autocast(self._device, self._precision):
-            pixels = self._pixels(block)
-            section = pixels[0, 0, 0].numel()
-            rows = max(1, round(_FED / section / self._stride)) * self._stride
-            for image in pixels.split(1):
+        with torch.inference_mode():
+            for image in self._pixels(block).split(1):
                 start = 0
                 reduction = None if self._volumetric else Kept((1, y, x), len(values), values, measure, keep)
-                for logits in fed(image, rows):
+                for logits in self._rows.logits(image):
                     if halted is not None and halted():
                         raise Halted
                     if reduction is not None:
@@ -266,6 +231,10 @@ class NetworkPredictor:
                 if reduction is not None:
                     made.append(reduction.one(0))
         return _stack_planes(made)
+
+    def in_rows(self, size: tuple[int, int, int]) -> bool:
+        """Whether planes of a block zyx are fed with rows because that is quicker."""
+        return self.rows_longer < _HASTY and self._rows.quicker(size)
 
     def _check(self, batch: np.ndarray) -> np.ndarray:
         batch = np.asarray(batch)
@@ -288,6 +257,8 @@ class NetworkPredictor:
         return out
 
     def _logits(self, pixels: Tensor, size: tuple[int, ...]) -> Tensor:
+        if self.in_rows((1, *size[-2:])):
+            return torch.cat([torch.cat(list(self._rows.logits(one)), 2).float() for one in pixels.split(1)])
         logits = self._forward(self._module, pixels).float()
         if logits.shape[2:] == size:
             return logits
