@@ -257,7 +257,7 @@ class NetworkPredictor:
         return out
 
     def _logits(self, pixels: Tensor, size: tuple[int, ...]) -> Tensor:
-        if self.in_rows((1, *size[-2:])):
+        if self.in_rows((1, size[-2], size[-1])):
             return torch.cat([torch.cat(list(self._rows.logits(one)), 2).float() for one in pixels.split(1)])
         logits = self._forward(self._module, pixels).float()
         if logits.shape[2:] == size:
