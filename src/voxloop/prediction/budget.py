@@ -32,8 +32,8 @@ STAGED_BYTES = 40 * 2**20
 #: no block is smaller for that
 SMALL = 2**14
 #: feeding a network with rows takes this many times as long as blocks of which nothing is computed twice; by
-#: dimensions, measured on two cores: 0.9 to 1.05 in 2-D, 0.9 to 1.4 in 3-D
-FEEDING = {2: 1.08, 3: 1.2}
+#: dimensions, in processor time: 1.13 to 1.16 in 2-D, 1.1 to 1.15 in 3-D
+FEEDING = {2: 1.15, 3: 1.15}
 #: float32 of an input voxel as it is and normalised, where a network is fed with rows: what does not shrink with them
 FED_BYTES = 8
 #: a voxel that is only looked at takes this share of the seconds of one that is kept, where the model leaves it out
