@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from voxloop.deep.networks.device import GpuMemory, autocast, lay_out, move_network
 from voxloop.deep.predict import engine
 from voxloop.deep.predict.reduction import Kept, SplitNetwork, agrees, apply_head, split_head, strips
-from voxloop.deep.predict.rows import Rows
+from voxloop.deep.predict.rows import FedRows
 from voxloop.deep.predict.streaming import ROOMY
 from voxloop.deep.transfer import runtime, sent
 from voxloop.errors import ConfigError, ModelError
@@ -51,7 +51,7 @@ class NetworkPredictor:
         self._softmax = all(output.kind == "semantic" for output in spec.outputs)
         self._sigmoid = spec.activation == "sigmoid"
         channels = spec.channels * self._slices
-        self._rows = Rows(self._module, spec, channels, self._zoom, self._steps, device, precision)
+        self._rows = FedRows(self._module, spec, channels, self._zoom, self._steps, device, precision)
         self._trial: engine.Trial | None = None
         #: how many times longer the network takes where it is fed with rows, for torch does that
         self.rows_longer = 1.0

@@ -21,7 +21,7 @@ _LARGE = 2**21
 _UNTRIED = object()
 
 
-class Rows:
+class FedRows:
     """A network that can be fed with rows (of planes; with planes in 3-D), its output as large as what goes in.
 
     ``zoom`` zyx is the size at which it works; ``steps`` are the voxels of the network in which it makes whole steps,
