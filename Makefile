@@ -13,18 +13,30 @@ PROXY := 5.3.0
 comma := ,
 LAB_STAMP := $(VENV)/.stamp-lab-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: lab test nightly check format bench docs docs-pictures wheel clean
+.PHONY: lab test test-again nightly check format bench docs docs-pictures wheel clean
 .DEFAULT_GOAL := lab
 
 lab: $(LAB_STAMP)
 	@$(BIN)/voxloop lab notebooks/01-quickstart.ipynb
 
-# Two parts: what may share the cores, and the browser, whose pages are late where something else uses them.
+# The browser, whose pages wait more than they compute, with the learners beside it in one process; then the rest, in
+# as many as there are cores. What the learners print comes when they are done.
+PYTEST := $(BIN)/python -m pytest
 test: $(VENV)/.stamp-test $(VENV)/.stamp-proxy check
-	@status=0; \
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore tests/browser || status=1; \
-	$(BIN)/python -m pytest tests/browser || status=1; \
-	exit $$status
+	@mkdir -p build; rm -f build/failed; \
+	$(PYTEST) tests/deep -o cache_dir=build/cache-learners >build/learners.log 2>&1 & learners=$$!; \
+	$(PYTEST) tests/browser -o cache_dir=build/cache-browser || echo browser >>build/failed; \
+	wait $$learners || echo learners >>build/failed; \
+	cat build/learners.log; \
+	$(PYTEST) --ignore tests/browser --ignore tests/deep -o cache_dir=build/cache-rest \
+	  -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder || echo rest >>build/failed; \
+	! test -e build/failed
+
+# What failed once more, one after the other; a part in which nothing is known to have failed fails again.
+test-again:
+	@for part in $$(cat build/failed); do \
+	  $(PYTEST) --last-failed --last-failed-no-failures none -o cache_dir=build/cache-$$part || exit 1; \
+	done
 
 # Long soaks: kills and damaged files by the hundred.
 nightly: $(VENV)/.stamp-test

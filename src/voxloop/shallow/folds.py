@@ -48,7 +48,9 @@ def folds_for(at: np.ndarray, targets: np.ndarray | None = None) -> Folds:
     starts = np.flatnonzero(np.diff(planes) > TOGETHER) + 1
     if not len(starts):
         quarters = _quarters(at)
-        alone = [] if targets is None else _in_one_part(quarters.of(at), targets)
+        if targets is None:
+            return quarters
+        alone = _in_one_part(quarters.of(at), targets)
         return _quarters(at[targets == alone[0]]) if len(alone) else quarters
     sizes = np.add.reduceat(counts, np.concatenate([[0], starts]))
     count = min(FOLDS, len(sizes))

@@ -149,7 +149,8 @@ def evened(coded: np.ndarray) -> np.ndarray:
     if objects.any():
         each = 1 / np.sqrt(np.maximum(objects, 1))
         counts[FIRST:] = np.clip(each * objects.sum() / (each * objects).sum(), 0.25, 6)
-    return counts.astype(np.float32)[coded]
+    weights: np.ndarray = counts.astype(np.float32)[coded]
+    return weights
 
 
 def plane_targets(coded: np.ndarray, spacing_um: Sequence[float], make: Make = instance_targets) -> Targets:
