@@ -120,6 +120,16 @@ class LoopSettings(OptimisationSettings):
         label="weights of a run or folder",
         advanced=True,
     )
+    encoder_rate: float | None = setting(
+        None,
+        "learning rate of the encoder, as a share of that of the rest; empty: the same",
+        group="Optimisation",
+        unit="times",
+        gt=0,
+        le=1,
+        log=True,
+        advanced=True,
+    )
     batch_size: int = setting(4, "pictures, windows or crops per step", group="Optimisation", ge=1, le=512)
     epochs: int = setting(100, "rounds; each ends with a validation", group="Optimisation", ge=1, le=100_000, live=True)
     steps_per_epoch: int = setting(50, "optimiser steps in an epoch", group="Optimisation", ge=1, le=100_000)

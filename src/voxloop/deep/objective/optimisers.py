@@ -60,13 +60,28 @@ def encoder_share(config: DeepConfig) -> float:
 
 def _shares(config: DeepConfig, network: nn.Module) -> list[tuple[list[nn.Parameter], float]]:
     """Parameters that share a learning rate, and its share of the highest."""
-    encoder = getattr(getattr(network, "core", None), "encoder", None)
+    inside = [parameter for part in encoder_parts(network) for parameter in part.parameters()]
     share = encoder_share(config)
-    if encoder is None or share == 1.0:
+    if not inside or share == 1.0:
         return [(list(network.parameters()), 1.0)]
-    inside = list(encoder.parameters())
     known = {id(parameter) for parameter in inside}
     return [(inside, share), ([p for p in network.parameters() if id(p) not in known], 1.0)]
+
+
+def encoder_parts(network: nn.Module) -> list[nn.Module]:
+    """What of a network describes pictures: its encoder, of several networks that of each, none where it has none.
+
+    Of a classifier of timm all layers but the last; parameters that lie in no layer count to the last.
+    """
+    if isinstance(network, nn.ModuleDict):
+        return [part for one in network.values() for part in encoder_parts(one)]
+    encoder = getattr(getattr(network, "core", network), "encoder", None)
+    if isinstance(encoder, nn.Module):
+        return [encoder]
+    if not hasattr(network, "get_classifier"):
+        return []
+    last = set(network.get_classifier().modules())
+    return [part for part in network.children() if last.isdisjoint(part.modules())]
 
 
 def hold_encoder(network: nn.Module, held: bool) -> None:
@@ -74,14 +89,14 @@ def hold_encoder(network: nn.Module, held: bool) -> None:
 
     Raises ConfigError for a network without an encoder.
     """
-    encoder = getattr(getattr(network, "core", None), "encoder", None)
-    if encoder is None:
-        if held:
-            raise ConfigError("this architecture has no encoder to freeze; use freeze_encoder_epochs=0")
-        return
-    if encoder.training == held or next(encoder.parameters()).requires_grad == held:
-        encoder.requires_grad_(not held)
-        encoder.train(not held)
+    parts = encoder_parts(network)
+    if held and not parts:
+        raise ConfigError("this architecture has no encoder to freeze; use freeze_encoder_epochs=0")
+    for part in parts:
+        first = next(part.parameters(), None)
+        if part.training == held or (first is not None and first.requires_grad == held):
+            part.requires_grad_(not held)
+            part.train(not held)
 
 
 def clip_gradient(network: nn.Module, most: float) -> None:

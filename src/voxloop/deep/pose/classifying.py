@@ -43,7 +43,7 @@ class PictureSubject:
     """The :class:`voxloop.deep.pose.loop.Subject` of a :class:`PictureConfig`."""
 
     def __init__(self, context: TaskContext, config: PictureConfig, saved: SavedTraining) -> None:
-        self._context, self._config = context, config
+        self._context, self.config = context, config
         self._shown = 0  # the last epoch of which samples were drawn
         self.device = resolve_device(config.device)
         self.precision = resolve_precision(config.precision, self.device)
@@ -99,9 +99,7 @@ class PictureSubject:
         counts = np.bincount(self._truth, minlength=len(self._classes)).tolist()
         told = ", ".join(f"{name} {count}" for name, count in zip(self.names, counts, strict=True))
         side = self._settled["side"]
-        return (
-            f"{self._config.network} on {side} x {side} pixels; pictures that teach: {told}; {self.held} are held out"
-        )
+        return f"{self.config.network} on {side} x {side} pixels; pictures that teach: {told}; {self.held} are held out"
 
     def to_json(self) -> dict[str, Any]:
         return {"settled": self._settled}
@@ -112,15 +110,15 @@ class PictureSubject:
         side = self._settled["side"]
         pixels, truth = [], []
         for number in range(index * count, (index + 1) * count):
-            rng = np.random.default_rng((self._config.seed, number))
+            rng = np.random.default_rng((self.config.seed, number))
             # every class as often, whatever their numbers
             value = int(rng.choice(np.unique(self._truth)))
             own = int(rng.choice(np.flatnonzero(self._truth == value)))
             picture = self._learnt[own]
             scale = side / max(picture.shape[-2:])
             middle = (np.array(picture.shape[-2:]) - 1) / 2
-            view = varied_view(self._config, rng, (side, side), middle, (scale, scale))
-            pixels.append(vary_grays(self._config, rng, shown_picture(picture, self._reader, view, side)))
+            view = varied_view(self.config, rng, (side, side), middle, (scale, scale))
+            pixels.append(vary_grays(self.config, rng, shown_picture(picture, self._reader, view, side)))
             truth.append(value)
         cut = torch.stack(pixels), torch.tensor(truth)
         return cut if runtime(self.device) is None else (cut[0].pin_memory(), cut[1].pin_memory())
@@ -129,7 +127,7 @@ class PictureSubject:
         pixels, truth = (sent(part, self.device) for part in cut)
         with autocast(self.device, self.precision):
             logits = self.networks["classifier"](lay_out(pixels))
-        return F.cross_entropy(logits.float(), truth, label_smoothing=self._config.label_smoothing)
+        return F.cross_entropy(logits.float(), truth, label_smoothing=self.config.label_smoothing)
 
     # ------------------------------------------------------------------------------------------------ what it reaches
 
@@ -143,7 +141,7 @@ class PictureSubject:
     def show(self, answered: np.ndarray, epoch: int, tell: Callable[[str, int], object]) -> None:
         """A sheet of held-out pictures, those that are wrong first, each with what it is and was said to be."""
         self._shown = epoch
-        if not self._config.samples:
+        if not self.config.samples:
             return
         order = np.argsort(answered == self._held_truth, kind="stable")[:12]
         name = f"samples/{epoch:05d}-0.png"
@@ -152,7 +150,7 @@ class PictureSubject:
         tell(name, 0)
 
     def keep(self, networks: nn.ModuleDict) -> None:
-        spec = picture_spec(self._config.network, self._classes, self._channels, self._settled)
+        spec = picture_spec(self.config.network, self._classes, self._channels, self._settled)
         write_model(RunPlace(self._context.path).model, spec, networks["classifier"])
 
     def last_word(self) -> None:
@@ -161,7 +159,7 @@ class PictureSubject:
         with torch.inference_mode():
             said = self._answers(networks).argmax(1).numpy()
         right = (said == self._held_truth).astype(float)
-        low, high = judging.interval(right.tolist(), self._config.seed)
+        low, high = judging.interval(right.tolist(), self.config.seed)
         told = _measures(self._held_truth, said, self.names)
         count = len(self._classes)
         table = np.bincount(self._held_truth * count + said, minlength=count**2).reshape(count, count)
@@ -182,7 +180,7 @@ class PictureSubject:
 
     def _intervals(self, said: np.ndarray) -> dict[str, list[float]]:
         """Of each measure, 90 %, by drawing held-out pictures again and again."""
-        rng = np.random.default_rng((self._config.seed, 13))
+        rng = np.random.default_rng((self.config.seed, 13))
         if self.held < 2:
             return {}
         drawn = [rng.integers(self.held, size=self.held) for _ in range(_DRAWS)]
@@ -195,7 +193,7 @@ class PictureSubject:
 
     def _show_where(self, kept: PictureModel, said: np.ndarray) -> None:
         """A sheet of held-out pictures, wrong ones first, and where the network saw what it said."""
-        if not self._config.samples:
+        if not self.config.samples:
             return
         order = np.argsort(said == self._held_truth, kind="stable")[:12].tolist()
         tiles = [(self._held[i], self.names[self._held_truth[i]], self.names[said[i]]) for i in order]

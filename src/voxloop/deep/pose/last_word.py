@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from voxloop.config.detect import DetectConfig
@@ -65,7 +66,8 @@ def _some(pictures: Sequence[AlbumPicture], number: int) -> list[AlbumPicture]:
     """At most so many, spread over all; none of volumes, in which looking takes as long as many steps of learning."""
     if number < 1 or not pictures or len(pictures[0].shape) == 3:
         return []
-    return list(pictures[:: -(-len(pictures) // number)])
+    places = np.linspace(0, len(pictures) - 1, min(number, len(pictures))).round().astype(int)
+    return [pictures[place] for place in places]
 
 
 def _range(mean: float, low: float, high: float) -> str:

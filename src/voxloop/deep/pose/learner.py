@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from voxloop.config.detect import DetectConfig
 from voxloop.config.pictures import PictureConfig
-from voxloop.config.places import LoopSettings
 from voxloop.config.pose import PoseConfig
 from voxloop.deep.pose.classifying import PictureSubject
 from voxloop.deep.pose.loop import PictureLoop, Subject
@@ -32,16 +31,16 @@ def train_pictures(context: TaskContext) -> str:
     """Train on the classes of pictures that ``context.config`` names; otherwise as :func:`train_pose`."""
     config = PictureConfig.from_json(context.settings)
     saved = SavedTraining(context, config)
-    return _run(context, config, PictureSubject(context, config, saved), saved)
+    return _run(context, PictureSubject(context, config, saved), saved)
 
 
 def _train_places(context: TaskContext, config: PoseConfig | DetectConfig) -> str:
     saved = SavedTraining(context, config)
-    return _run(context, config, PlaceSubject(context, config, saved), saved)
+    return _run(context, PlaceSubject(context, config, saved), saved)
 
 
-def _run(context: TaskContext, config: LoopSettings, subject: Subject, saved: SavedTraining) -> str:
-    loop = PictureLoop(context, config, subject, saved)
+def _run(context: TaskContext, subject: Subject, saved: SavedTraining) -> str:
+    loop = PictureLoop(context, subject, saved)
     try:
         return loop.run()
     finally:

@@ -14,6 +14,7 @@ from voxloop.config.places import LoopSettings
 from voxloop.deep.data.prefetch import Prefetcher
 from voxloop.deep.networks.device import cores
 from voxloop.deep.networks.network import count_parameters
+from voxloop.deep.objective.optimisers import hold_encoder
 from voxloop.deep.pose.scores import PlaceScores
 from voxloop.deep.training.budget import TimeBudget
 from voxloop.deep.training.loop import TrainingLoop
@@ -25,6 +26,11 @@ from voxloop.runs.context import TaskContext
 
 class Subject(Protocol):
     """What a loop teaches."""
+
+    @property
+    def config(self) -> LoopSettings:
+        """How, with what was left open in it settled."""
+        ...
 
     @property
     def device(self) -> torch.device:
@@ -97,9 +103,9 @@ class PictureLoop(TrainingLoop):
     _smaller = "use a smaller input_scale or fewer filters"
     _calmer = "use a smaller learning_rate"
 
-    def __init__(self, context: TaskContext, config: LoopSettings, subject: Subject, saved: SavedTraining) -> None:
-        settings = _settings_of(config)
-        super().__init__(context, config, settings, saved, Team())
+    def __init__(self, context: TaskContext, subject: Subject, saved: SavedTraining) -> None:
+        settings = _settings_of(subject.config)
+        super().__init__(context, subject.config, settings, saved, Team())
         self._subject, self._networks = subject, subject.networks.train()
         self._steps = WeightSteps(self._networks, settings, subject.device, subject.precision, alone=True)
         self._budget = TimeBudget(settings, subject.looked_at)
@@ -137,6 +143,7 @@ class PictureLoop(TrainingLoop):
 
     def _find_gradient(self, learning_rate: float) -> Tensor | None:
         self._steps.begin(learning_rate)
+        hold_encoder(self._networks, self.state.epoch < self.state.held_epochs)
         loss = self._steps.within_memory(self._descend)
         if loss is not None:
             self._losses.append(loss)
@@ -190,6 +197,7 @@ class PictureLoop(TrainingLoop):
 def _settings_of(config: LoopSettings) -> DeepConfig:
     """What optimiser, schedule and budget read, as all trainings have it."""
     shared = {name: getattr(config, name) for name in OptimisationSettings.model_fields}
+    shared["encoder_rate"] = config.encoder_rate or 1.0  # ImageNet's are not gone about more gently here
     weights = getattr(config, "encoder_weights", None) or None
     return DeepConfig(
         **shared,

@@ -42,7 +42,7 @@ class PlaceSubject:
         self.device = resolve_device(config.device)
         self.precision = resolve_precision(config.precision, self.device)
         self._album = open_album(context.workspace, {**context.config, "as": self._learner})
-        self._config = config = settle_encoder(config, self._album, _encoder_of(context, config.start_from))
+        self.config = config = settle_encoder(config, self._album, _encoder_of(context, config.start_from))
         self._learnt, self._held = hold_out(self._album.pictures, config.validation_share, config.seed)
         if saved.state:
             self.plan = PlacePlan.from_json(saved.state["plan"])
@@ -60,7 +60,7 @@ class PlaceSubject:
         self._examples = {name: teacher.examples(self._held) for name, teacher in self._teachers.items()}
 
     def _build(self, *, resumed: bool) -> nn.ModuleDict:
-        config = self._config
+        config = self.config
         fresh = not resumed and not config.start_from
         weights = weights_named(config.encoder_weights, self._context) if fresh else None
         networks: nn.ModuleDict = build_networks(self.plan, weights)
@@ -129,7 +129,7 @@ class PlaceSubject:
         return PlaceScores(loss, judging.measures(found, self.plan, judged, self._tolerance)), found
 
     def show(self, answered: list[Found], epoch: int, tell: Callable[[str, int], object]) -> None:
-        shown = list(zip(answered, self._held, strict=False))[: self._config.samples]
+        shown = list(zip(answered, self._held, strict=False))[: self.config.samples]
         for number, (found, picture) in enumerate(shown):
             name = f"samples/{epoch:05d}-{number}.png"
             judging.draw_places(self._context.path / name, picture, found, self.plan)
@@ -143,7 +143,7 @@ class PlaceSubject:
     def last_word(self) -> None:
         last_word(
             self._context,
-            self._config,
+            self.config,
             self._held,
             self._learnt,
             self._reader,
@@ -154,7 +154,7 @@ class PlaceSubject:
 
     @property
     def _tolerance(self) -> float:
-        asked = getattr(self._config, "tolerance", "auto")
+        asked = getattr(self.config, "tolerance", "auto")
         stage = self.plan.stages[-1]
         return 2 * stage.sigma[-1] / stage.scale[-1] if asked == "auto" else float(asked)
 
