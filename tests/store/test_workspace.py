@@ -257,10 +257,13 @@ def test_a_folder_of_pictures_of_several_sizes(tmp_path: Path) -> None:
         assert [info.name for info in added] == ["a-b", "a-b-2", "c"]
         assert [info.shape[1] for info in added] == [21, 20, 22]
         assert store.labels("labels", "c").chunks == (1, 256, 256)
+        imwrite(folder / "c.png", PICTURE[0, 1:23])
+        again = [info.name for info in store.images.add_folder(folder)]
+        assert again == ["a-b", "a-b-2", "c-2"]  # the last is another picture now
         (folder / "d.png").write_bytes(b"no picture")
         with pytest.raises(VolumeError):
             store.images.add_folder(folder)
-        assert len(store.images) == 3
+        assert len(store.images) == 4
         with pytest.raises(WorkspaceError, match=r"no pictures"):
             store.images.add_folder(tmp_path)
 

@@ -176,7 +176,8 @@ class Images(Named["xr.DataArray"]):
         """Add every picture of a folder as an image of its own, named after its file (pictures of several sizes).
 
         ``masks`` is the folder of their masks (the same one, where they lie beside them): those that ``ws.add_pairs``
-        finds become labels; ``level``, ``zero`` and ``values`` say how. :meth:`remove` takes all of it back.
+        finds become labels; ``level``, ``zero`` and ``values`` say how. Without masks, a picture that became an image
+        before, of the same unchanged file, is not added again. :meth:`remove` takes all of it back.
 
         Raises WorkspaceError where the folder holds no pictures; a picture that cannot be opened, or a mask that does
         not fit, adds none at all.

@@ -14,6 +14,7 @@ from voxloop.given import path_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from voxloop.store.document import ImageInfo
     from voxloop.store.mask_values import Values
     from voxloop.store.workspace import Store
 
@@ -89,6 +90,7 @@ def add_folder(
 
     Raises WorkspaceError, VolumeError, LabelError.
     """
+    from voxloop.store.document import safe_name
     from voxloop.volumes.formats.pictures import natural
 
     folder = path_of(path, error=WorkspaceError)
@@ -105,12 +107,24 @@ def add_folder(
     pictures = [p for p in folder.iterdir() if p.suffix.lower() in _PICTURES and not p.name.startswith(".")]
     if not pictures:
         raise WorkspaceError(f"{folder} holds no pictures ({', '.join(sorted(_PICTURES))})")
+    there = [] if copy else [info for info in store.document.images if not info.own]
     names: list[str] = []
     with store.images.together() as adding:
         for file in sorted(pictures, key=natural):
-            names.append(store.images.free_name(file.stem, names))
-            adding(store.images.prepare(names[-1], file, copy=copy, **arguments))
+            info = store.images.prepare(store.images.free_name(file.stem, names), file, copy=copy, **arguments)
+            named = re.compile(rf"{re.escape(safe_name(file.stem))}(-\d+)*")
+            same = [other.name for other in there if named.fullmatch(other.name) and _same_picture(other, info)]
+            names.append(same[0] if same else info.name)
+            if not same:
+                adding(info)
     return names
+
+
+def _same_picture(one: ImageInfo, other: ImageInfo) -> bool:
+    """Whether both are the same file, unchanged and opened alike."""
+    return all(
+        getattr(one, what) == getattr(other, what) for what in ("source", "fingerprint", "arguments", "spacing_um")
+    )
 
 
 def found_pairs(images: str | Path, masks: str | Path | None = None) -> str:
