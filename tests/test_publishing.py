@@ -60,3 +60,8 @@ def test_the_recipe_for_conda_asks_for_what_the_package_asks_for() -> None:
         if version and asked.get(name) != f"{name} {version}":
             missing.append(f"{line}: the recipe has {asked.get(name)!r}")
     assert not missing
+
+
+@pytest.mark.parametrize("name", ["SECURITY.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE"])
+def test_who_comes_across_the_project_finds_what_it_asks_and_offers(name: str) -> None:
+    assert len((ROOT / name).read_text()) > 300

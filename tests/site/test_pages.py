@@ -197,3 +197,5 @@ def test_the_site_is_built_without_a_warning_and_asks_for_nothing_outside(tmp_pa
             r'<(?:script|img)[^>]*src="(https?:[^"]+)"|<link[^>]*stylesheet[^>]*href="(https?:[^"]+)"', page.read_text()
         )
         assert not loaded, page
+    index = (tmp_path / "search" / "search_index.js").read_text()  # a file that a page opened from disk may load
+    assert all(f'"{page}/"' in index or f"{page}.html" in index for page in ("honest-numbers", "troubleshooting"))
