@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from numbers import Integral
 from pathlib import Path
@@ -44,6 +44,8 @@ class ObjectClasses:
         Of the objects that there are.
     names
         Of the classes that they may have.
+    check
+        Called before anything is written; raises where nothing may be.
 
     Examples
     --------
@@ -57,8 +59,14 @@ class ObjectClasses:
     (True, {1: 'round', 2: 'round'})
     """
 
-    def __init__(self, folder: str | Path, numbers: Sequence[int], names: Sequence[str]) -> None:
-        self._file = Path(folder) / FILE
+    def __init__(
+        self,
+        folder: str | Path,
+        numbers: Sequence[int],
+        names: Sequence[str],
+        check: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._file, self._check = Path(folder) / FILE, check
         self._numbers, self.names = frozenset(int(one) for one in numbers), tuple(names)
 
     # --------------------------------------------------------------------------------------------------- what is said
@@ -72,6 +80,8 @@ class ObjectClasses:
         ------
         LabelError
             No such object, or no such class.
+        ReadOnlyError
+            Nothing may be written here.
         """
         listed: Sequence[Any] = [objects] if isinstance(objects, Integral) else as_list("objects", objects)
         return self.assign_each(dict.fromkeys(listed, label))
@@ -107,14 +117,14 @@ class ObjectClasses:
         """Take the last change back; whether there was one."""
         if not _changes(self._file)[0]:
             return False
-        append_line(self._file, {"undo": True})
+        self._append({"undo": True})
         return True
 
     def redo(self) -> bool:
         """Make the change again that was taken back last; whether there was one."""
         if not _changes(self._file)[1]:
             return False
-        append_line(self._file, {"undo": False})
+        self._append({"undo": False})
         return True
 
     # ----------------------------------------------------------------------------------------------------- what is so
@@ -144,8 +154,12 @@ class ObjectClasses:
         return name
 
     def _say(self, change: dict[str, Any]) -> int:
-        append_line(self._file, {"v": 1, "time": datetime.now(UTC).isoformat(timespec="seconds"), **change})
+        self._append({"v": 1, "time": datetime.now(UTC).isoformat(timespec="seconds"), **change})
         return len(change["classes"])
+
+    def _append(self, record: dict[str, Any]) -> None:
+        self._check()
+        append_line(self._file, record)
 
     def __repr__(self) -> str:
         return f"<ObjectClasses {len(self.said())} of {len(self._numbers)} objects: {', '.join(self.names)}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def object_classes(project: Project, objects: Objects | Run | str, level: str | 
 
     made = made_objects(project, objects)
     names = [item.name for item in project.levels[project.catalogue("images").class_level(level)].classes]
-    return ObjectClasses(made.path, np.asarray(made.table().index).tolist(), names)
+    return ObjectClasses(made.path, np.asarray(made.table().index).tolist(), names, project.store.check_writable)
 
 
 def taught_objects(project: Project, config: PictureConfig) -> dict[str, Any]:
@@ -100,12 +101,32 @@ def objects_to_look_at(project: Project, source: Any, objects: str | Run | Objec
 
 
 def accept_objects(project: Project, found: FoundClasses, above: float) -> list[int]:
-    """Give objects the class that was found, those that no person gave one; the numbers of these objects."""
+    """Give objects the class that was found, those that no person gave one; the numbers of these objects.
+
+    What was found of a class that has been removed since is left out. Raises PredictionError where the objects were
+    made again since, so that numbers are of others, and LabelError where all its classes are gone.
+    """
+    if not looked_at_these(project.runs, str(found.objects), found.run):
+        raise PredictionError(
+            f"objects {found.objects!r} were made again after run {found.run!r} looked at them, and their numbers are "
+            "of others now; predict again"
+        )
     kinds = object_classes(project, str(found.objects), found.level)
+    if not set(found.names) & set(kinds.names):
+        raise LabelError(
+            f"run {found.run!r} told of {', '.join(found.names)}, and level {found.level!r} has none of these classes "
+            f"any more; its classes are {', '.join(kinds.names) or 'none'}"
+        )
     table = found.table()
-    wanted = table[table["score"] >= above]
+    wanted = table[(table["score"] >= above) & table["class"].isin(kinds.names)]
     rows = zip(wanted["object"].tolist(), wanted["class"], wanted["score"].tolist(), strict=True)
     return kinds.take_over(found.run, {int(number): (str(name), float(sure)) for number, name, sure in rows})
+
+
+def looked_at_these(runs: Mapping[str, Run], objects: str, run: str) -> bool:
+    """Whether a run looked at the objects that now have this name, not at those before them."""
+    made, looked = (runs[name].config.get("created") if name in runs else None for name in (objects, run))
+    return made is None or looked is None or float(made) <= float(looked)
 
 
 def _about(project: Project, made: Objects) -> dict[str, Any]:

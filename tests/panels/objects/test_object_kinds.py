@@ -10,12 +10,16 @@ import pandas as pd
 import pytest
 from tests.panels.screen import Screen
 
+from voxloop.errors import PredictionError, ReadOnlyError
 from voxloop.objects import task
 from voxloop.panels.objects.measure_plot import EACH, MeasurePlot
 from voxloop.panels.objects.objects_panel import ObjectsPanel
+from voxloop.prediction.found import FOLDER, begin
+from voxloop.prediction.found_pieces import write_piece
 from voxloop.runs import Run
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
+from voxloop.workspace.places import _RUN as PLACES
 from voxloop.workspace.workspace import Workspace
 
 SHAPE = (6, 60, 90)
@@ -54,6 +58,20 @@ def until(panel, holds) -> None:
         assert time.monotonic() < end, Screen(panel).message
         time.sleep(0.01)
         Screen(panel).wait()
+
+
+def tell(ws, objects: str, level: str, classes: list[str], found: dict[int, list[float]], name: str = "told"):
+    """A finished run in which a network told classes of objects: probabilities by number of an object."""
+    places = [[number, 2, 5, 5] for number in found]
+    facts = {"objects": objects, "places": places, "level": level, "image": ws.images.names[0]}
+    run = ws.runs.create(name, PLACES["task"], {}, kind="places", result=PLACES["result"], **facts)
+    begin(run.path / FOLDER, {**facts, "kind": "pictures", "names": classes, "frames": list(range(len(found)))})
+    columns = {"frame": np.arange(len(found)), "probabilities": np.array(list(found.values()), np.float32)}
+    write_piece(run.path / FOLDER, 0, columns)
+    writer = EventWriter(run.path / "events.jsonl")
+    writer.emit("started", device="cpu")
+    writer.emit("finished")
+    return run
 
 
 def drawn(panel, layer: str) -> np.ndarray:
@@ -243,9 +261,21 @@ def test_classes_are_said_by_key_seen_in_the_table_and_the_picture_and_put_right
     assert set(found[ws.labels("cells").read()[2] == second]) == {3}  # none yet
     # what a network told is seen, comes first, and is put right
     journal = ws.object_classes(panel.objects)
-    journal.take_over("told", {second: ("round", 0.93), first: ("round", 0.99), 1: ("long", 0.61)})
-    panel.refresh()
-    until(panel, lambda: "93%" in cells()[second])
+    told = {second: [0.93, 0.07], first: [0.99, 0.01], 1: [0.39, 0.61]}
+    tell(ws, panel.objects.name, "object classes", ["round", "long"], told)
+    until(panel, lambda: "Take over" in screen.buttons)
+    screen.click("Take over")  # of those it is at least 80 % sure of
+    assert "1 object has the class that told told" in screen.message
+    assert "93%" in cells()[second]
+    press("object undo")
+    assert cells()[second] == ""
+    screen.field("above").value = 0.5
+    screen.click("Take over")
+    assert "2 objects" in screen.message
+    assert Screen(stage.said).code == "ws.accept('told', above=0.5)"
+    screen.field("above").value = 1
+    screen.click("Take over")
+    assert "no object" in screen.message
     assert "long" in cells()[first]  # a person said so
     stage.order.value = "Class to say first"
     assert [int(line.key) for line in stage.list.rows][:2] == [1, second]
@@ -259,6 +289,20 @@ def test_classes_are_said_by_key_seen_in_the_table_and_the_picture_and_put_right
     assert "93%" in cells()[second]
     press("object none")
     assert cells()[second] == ""
+    # a class that is gone, however late its key comes, is told of no more
+    ws.levels.remove_class("object classes", "round")
+    until(panel, lambda: "1 round" not in screen.buttons)
+    press("object class 1")
+    assert "there is no class 1" in screen.message
+    assert ws.accept("told") == [1]
+    with Workspace.open(ws.path, read_only=True) as reader, pytest.raises(ReadOnlyError, match="read-only"):
+        reader.object_classes(panel.objects.name).assign(first, None)
     screen.row(panel.objects.name).click("Delete")
-    assert "1 round" not in screen.buttons
+    assert "2 long" not in screen.buttons
     assert panel.view.widget.bindings == []
+    # objects of that name that are made again are others
+    panel.labelled.apply()
+    until(panel, lambda: panel.objects is not None)
+    assert "Take over" not in screen.buttons
+    with pytest.raises(PredictionError, match="made again after run 'told'"):
+        ws.accept("told")

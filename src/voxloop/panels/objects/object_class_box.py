@@ -25,6 +25,7 @@ from voxloop.panels.base.panel import (
     text,
 )
 from voxloop.store import LabelClass
+from voxloop.workspace.object_classes import looked_at_these
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -132,8 +133,12 @@ class ObjectClassBox:
         name, above = str(self._found.value), float(self._above.value)
         taken = self._ws.accept(name, above=above)
         self.copy.code = f"ws.accept({name!r}, above={above:g})"
-        self._panel.say(f"{len(taken):,} objects have the class that {name} told; keys put it right.", "good")
         self.look()
+        if not taken:
+            self._panel.say(f"{name} is {above:.0%} sure of no object that a person gave no class; try a lower number.")
+            return
+        many = "1 object has" if len(taken) == 1 else f"{len(taken):,} objects have"
+        self._panel.say(f"{many} the class that {name} told; keys put it right.", "good")
 
     def make(self) -> None:
         """A level with the classes that are named."""
@@ -145,7 +150,9 @@ class ObjectClassBox:
         self.look()
 
     def act(self, name: str) -> None:
-        """What a key does."""
+        """What a key does. A key that comes late, when objects or class are gone, is told so."""
+        if self._objects is None:
+            return
         if name == "object undo":
             self.undo()
         elif name == "object redo":
@@ -154,7 +161,11 @@ class ObjectClassBox:
             self.assign(None)
         elif name.startswith("object class "):
             value = int(name.rpartition(" ")[2])
-            self.assign(next(item.name for item in self.classes if item.value == value))
+            names = [item.name for item in self.classes if item.value == value]
+            if not names:
+                self.look()
+                raise LabelError(f"there is no class {value} here; the buttons show those that there are")
+            self.assign(names[0])
 
     # --------------------------------------------------------------------------------------------------- what is shown
 
@@ -233,7 +244,8 @@ class ObjectClassBox:
     @property
     def _journal(self) -> ObjectClasses:
         assert self._objects is not None
-        return ObjectClasses(self._objects.path, self._numbers, [item.name for item in self.classes])
+        names = [item.name for item in self.classes]
+        return ObjectClasses(self._objects.path, self._numbers, names, self._ws.store.check_writable)
 
     @property
     def _code(self) -> str:
@@ -248,17 +260,22 @@ class ObjectClassBox:
         self.look()
 
     def _written(self) -> tuple[Any, ...]:
-        """How long what is said is on disk, which levels there are, which networks told classes."""
+        """How long what is said is on disk, which levels and classes there are, which networks told classes."""
         assert self._objects is not None
         file = self._objects.path / FILE
         size = file.stat().st_size if file.exists() else 0
-        return size, tuple(self._ws.levels.of_kind("pictures")), tuple(self._runs())
+        levels = self._ws.levels.of_kind("pictures")
+        return size, tuple(levels), self.classes if self._level.value in levels else (), tuple(self._runs())
 
     def _runs(self) -> list[str]:
-        """Finished runs that told the classes of these objects, the newest first."""
+        """Finished runs that told classes of this level of these objects, the newest first."""
         assert self._objects is not None
-        runs = [run for run in self._ws.runs.values() if run.kind == "places"]
-        return [r.name for r in runs[::-1] if r.config.get("objects") == self._objects.name and r.state == "finished"]
+        about, told = (self._objects.name, self._level.value), []
+        for run in [run for run in self._ws.runs.values() if run.kind == "places"][::-1]:
+            meant = (run.config.get("objects"), run.config.get("level")) == about
+            if meant and run.state == "finished" and looked_at_these(self._ws.runs, about[0], run.name):
+                told.append(run.name)
+        return told
 
     def _show_fields(self, levels: Sequence[str]) -> None:
         """Which of the fields are in sight."""
