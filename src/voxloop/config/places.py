@@ -55,6 +55,18 @@ class PlaceNetworkSettings(Config):
         "batch", "normalisation after each convolution of the plain U-Net", group="Network", advanced=True
     )
 
+    @field_validator("encoder", mode="before")
+    @classmethod
+    def _encoder(cls, value: Any) -> Any:
+        name = value.strip() if isinstance(value, str) else value
+        if not isinstance(name, str) or name.lower() != "auto":
+            return name
+        if cls.model_fields["encoder"].default != "auto":
+            raise ConfigError(
+                f"{name}: only points choose their encoder; leave it empty for the plain U-Net, or name one"
+            )
+        return "auto"
+
     @field_validator("max_stride", "output_stride")
     @classmethod
     def _power_of_two(cls, value: int) -> int:
@@ -122,7 +134,8 @@ class LoopSettings(OptimisationSettings):
     )
     encoder_rate: float | None = setting(
         None,
-        "learning rate of the encoder, as a share of that of the rest; empty: the same",
+        "learning rate of the encoder, as a share of that of the rest; empty: the same, also where it begins with "
+        "weights of ImageNet, since a tenth found no more nuclei",
         group="Optimisation",
         unit="times",
         gt=0,

@@ -260,6 +260,7 @@ def test_as_many_learned_pictures_as_asked_have_a_say(there: int, asked: int, ta
         (lambda: DetectConfig(peak_threshold=2), "between 0 and 1"),
         (lambda: DetectConfig(sigma="wide"), "auto"),
         (lambda: PoseConfig(rotation=200), "0 to 180"),
+        (lambda: PoseConfig(encoder=DetectConfig(encoder=" Auto ").encoder), "encoder: auto: only points choose"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(make: object, words: str) -> None:

@@ -218,6 +218,9 @@ def test_points_in_frames_begin_with_an_encoder_that_knows_pictures(begin: Any) 
     told = load(context.path / "model").plan.stages[0].backbone.encoder
     assert told == OFFLINE_ENCODER
     learnt = load_file(context.path / "model" / WEIGHTS)
+    settings = DetectConfig(**short, encoder="", start_from=str(context.path / "model")).to_json()
+    with pytest.raises(ConfigError, match=f"the plain U-Net; use encoder='{told}'"):
+        train_detect(ListeningContext(context.path / "b", {**context.config, "settings": settings}, context.workspace))
     frozen = {
         f"things.encoder.{name}": value for name, value in build_encoder(told, 1, 4, "imagenet").state_dict().items()
     }

@@ -25,7 +25,7 @@ from voxloop.deep.pose.split import hold_out
 from voxloop.deep.training.model_folder import write_model
 from voxloop.deep.training.saved import SavedTraining
 from voxloop.deep.transfer import runtime
-from voxloop.errors import ModelError
+from voxloop.errors import ConfigError, ModelError
 from voxloop.runs.context import TaskContext
 from voxloop.store.layout import RunPlace
 
@@ -42,12 +42,14 @@ class PlaceSubject:
         self.device = resolve_device(config.device)
         self.precision = resolve_precision(config.precision, self.device)
         self._album = open_album(context.workspace, {**context.config, "as": self._learner})
-        self.config = config = settle_encoder(config, self._album, _encoder_of(context, config.start_from))
+        earlier = _encoder_of(context, config.start_from)
+        self.config = config = settle_encoder(config, self._album, earlier)
         self._learnt, self._held = hold_out(self._album.pictures, config.validation_share, config.seed)
         if saved.state:
             self.plan = PlacePlan.from_json(saved.state["plan"])
             self._statistics: dict[str, Any] = saved.state["statistics"]
         else:
+            _check_encoder(config, earlier)
             self.plan = plan_of(config, self._album)
             self._statistics = settle_grays(self._learnt)
         self._reader = Reader.of(self._statistics)
@@ -157,6 +159,19 @@ class PlaceSubject:
         asked = getattr(self.config, "tolerance", "auto")
         stage = self.plan.stages[-1]
         return 2 * stage.sigma[-1] / stage.scale[-1] if asked == "auto" else float(asked)
+
+
+def _check_encoder(config: PoseConfig | DetectConfig, earlier: str | None) -> None:
+    """Raise ConfigError where the weights to start from are of another encoder."""
+    if earlier is not None and earlier != config.encoder:
+        raise ConfigError(
+            f"start_from={config.start_from!r} has learned with {_named(earlier)}, and this training is to have "
+            f"{_named(config.encoder)}; use encoder={earlier!r}"
+        )
+
+
+def _named(encoder: str) -> str:
+    return f"encoder {encoder!r}" if encoder else "the plain U-Net"
 
 
 def _encoder_of(context: TaskContext, start_from: str | None) -> str | None:
