@@ -78,9 +78,10 @@ def encoder_parts(network: nn.Module) -> list[nn.Module]:
     encoder = getattr(getattr(network, "core", network), "encoder", None)
     if isinstance(encoder, nn.Module):
         return [encoder]
-    if not hasattr(network, "get_classifier"):
+    get_last: Any = getattr(network, "get_classifier", None)
+    if get_last is None:
         return []
-    last = set(network.get_classifier().modules())
+    last: set[nn.Module] = set(get_last().modules())
     return [part for part in network.children() if last.isdisjoint(part.modules())]
 
 

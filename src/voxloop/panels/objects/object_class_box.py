@@ -270,7 +270,8 @@ class ObjectClassBox:
     def _runs(self) -> list[str]:
         """Finished runs that told classes of this level of these objects, the newest first."""
         assert self._objects is not None
-        about, told = (self._objects.name, self._level.value), []
+        about = (self._objects.name, self._level.value)
+        told: list[str] = []
         for run in [run for run in self._ws.runs.values() if run.kind == "places"][::-1]:
             meant = (run.config.get("objects"), run.config.get("level")) == about
             if meant and run.state == "finished" and looked_at_these(self._ws.runs, about[0], run.name):
