@@ -62,7 +62,9 @@ def main() -> int:
                 ws.labels(image=f"p{i:02d}").load(pictures[i][1], zero="background")
                 ws.labels(image=f"p{i:02d}").flush()
         steps = 20 if chosen.quick else chosen.steps
-        usual = gather_now(path, vl.presets["auto"].changed(scale="1", threads=1)).config
+        auto = vl.presets["auto"].changed(scale="1", threads=1)
+        assert isinstance(auto, vl.DeepConfig)
+        usual = gather_now(path, auto).config
         for name in chosen.targets.split(","):
             target = "instances" if name == "boundaries" else "flow"
             material = gather_now(path, usual.changed(target=target))
@@ -303,7 +305,7 @@ def mutex_watershed(outputs: np.ndarray) -> np.ndarray:
         else:
             foes.setdefault(a, set()).add(b)
             foes.setdefault(b, set()).add(a)
-    names = np.array([root(at) for at in np.flatnonzero(inside)])
+    names = np.array([root(int(at)) for at in np.flatnonzero(inside)])
     found = np.zeros(inside.shape, np.int32)
     if len(names):
         found[inside] = np.unique(names, return_inverse=True)[1] + 1
