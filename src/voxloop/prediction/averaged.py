@@ -112,7 +112,7 @@ class Averaged(Model):
 
 class _Mean:
     def __init__(
-        self, predictors: Sequence[Forward], picture_turns: Sequence[PictureTurn], first_arrow: int | None
+        self, predictors: Sequence[Forward], picture_turns: Sequence[PictureTurn], first_arrow: int | None = None
     ) -> None:
         self._predictors, self._turns, self._first_arrow = predictors, picture_turns, first_arrow
         self.device_memory = device_memory(predictors[0])  # all share one device

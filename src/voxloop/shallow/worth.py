@@ -36,7 +36,8 @@ def iou_of_members(joints: Mapping[Member, np.ndarray], foreground: Sequence[int
 def noise_of(joints: Mapping[Member, np.ndarray], worth: Mapping[Member, float], foreground: Sequence[int]) -> float:
     """Standard error of what the best classifier is ahead of the others, mean of these: each stroke left out in turn.
 
-    The jackknife (Quenouille 1956, Tukey 1958) of paired differences: what is hard for all changes none of them.
+    The jackknife (Quenouille 1956, Tukey 1958) of paired differences: what is hard for all changes none of them. Where
+    few strokes are all told rightly nothing changes either, so it is at least what one stroke more could change.
     """
     best = max(worth, key=lambda member: worth[member])
     left = {member: _mean_iou(joint.sum(axis=0) - joint, foreground) for member, joint in joints.items()}
@@ -47,7 +48,8 @@ def noise_of(joints: Mapping[Member, np.ndarray], worth: Mapping[Member, float],
         if member != best:
             many = len(behind)
             errors.append(np.sqrt(max(many - 1, 0) * behind.var()) if many >= _FEWEST else _UNKNOWN)
-    return float(np.mean(errors)) if errors else 0.0
+    strokes = max((len(joint) for joint in joints.values()), default=0)
+    return max(float(np.mean(errors)), 1 / (strokes + 1)) if errors else 0.0
 
 
 def iou_of(joint: np.ndarray) -> np.ndarray:
