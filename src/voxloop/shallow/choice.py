@@ -100,8 +100,8 @@ class Choice:
             return ""
         verb = "counts" if len(self.doubted) == 1 else "count"
         return (
-            f"{' and '.join(self.doubted).capitalize()} {verb} less, or not: off the strokes it says something else "
-            "than the others, by more than can be right. Paint where nothing is painted yet, above all what looks "
+            f"{' and '.join(self.doubted).capitalize()} {verb} less, or not at all: off the strokes it says something "
+            "else than the others, by more than can be right. Paint where nothing is painted yet, above all what looks "
             "unlike your strokes."
         )
 
