@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import VoxloopError, WorkspaceError
-from voxloop.given import path_of
+from voxloop.given import flag, path_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +107,7 @@ def add_folder(
     pictures = [p for p in folder.iterdir() if p.suffix.lower() in _PICTURES and not p.name.startswith(".")]
     if not pictures:
         raise WorkspaceError(f"{folder} holds no pictures ({', '.join(sorted(_PICTURES))})")
-    there = [] if copy else [info for info in store.document.images if not info.own]
+    there = [] if flag("copy", copy, error=WorkspaceError) else [info for info in store.document.images if not info.own]
     names: list[str] = []
     with store.images.together() as adding:
         for file in sorted(pictures, key=natural):
