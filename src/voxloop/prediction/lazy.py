@@ -81,7 +81,8 @@ def predict(
         Voxels zyx that a slice sees beyond its faces. None: the model's field, so that a slice equals the same part of
         the whole to float rounding.
     max_voxels
-        The model sees at most so many voxels at once. None: 8 million, fewer where little memory is free.
+        The model sees at most so many voxels at once. None: 8 million, fewer where little memory is free. Planes of a
+        network of plain convolutions may be larger where a processor computes them row by row, in less memory.
     cache_bytes
         Results kept for the next slice.
 
