@@ -42,13 +42,14 @@ class PlaceSubject:
         self.device = resolve_device(config.device)
         self.precision = resolve_precision(config.precision, self.device)
         self._album = open_album(context.workspace, {**context.config, "as": self._learner})
-        earlier = _encoder_of(context, config.start_from)
-        self.config = config = settle_encoder(config, self._album, earlier)
         self._learnt, self._held = hold_out(self._album.pictures, config.validation_share, config.seed)
         if saved.state:
             self.plan = PlacePlan.from_json(saved.state["plan"])
             self._statistics: dict[str, Any] = saved.state["statistics"]
+            self.config = config = settle_encoder(config, self._album, self.plan.stages[-1].backbone.encoder)
         else:
+            earlier = _encoder_of(context, config.start_from)
+            self.config = config = settle_encoder(config, self._album, earlier)
             _check_encoder(config, earlier)
             self.plan = plan_of(config, self._album)
             self._statistics = settle_grays(self._learnt)
