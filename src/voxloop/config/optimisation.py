@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from voxloop.config.base import Config, setting
 
@@ -21,6 +21,20 @@ Optimiser = Literal[
     "Rprop",
     "ASGD",
 ]
+
+
+def encoder_rate_setting(empty: str) -> Any:
+    """The field ``encoder_rate``; ``empty`` says what holds where nothing is given."""
+    return setting(
+        None,
+        f"learning rate of the encoder, as a share of that of the rest; empty: {empty}",
+        group="Optimisation",
+        unit="times",
+        gt=0,
+        le=1,
+        log=True,
+        advanced=True,
+    )
 
 
 class OptimisationSettings(Config):
@@ -141,16 +155,8 @@ class OptimisationSettings(Config):
         log=True,
         advanced=True,
     )
-    encoder_rate: float | None = setting(
-        None,
-        "learning rate of the encoder, as a share of that of the rest; empty: a tenth where it begins with weights of "
-        "ImageNet, which a full rate would undo, else the same",
-        group="Optimisation",
-        unit="times",
-        gt=0,
-        le=1,
-        log=True,
-        advanced=True,
+    encoder_rate: float | None = encoder_rate_setting(
+        "a tenth where it begins with weights of ImageNet, which a full rate would undo, else the same"
     )
     weight_decay: float = setting(
         0.01, "pull of the weights towards zero", group="Optimisation", ge=0, le=1, log=True, advanced=True

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from voxloop.config.base import LABELS, Config, setting
-from voxloop.config.optimisation import OptimisationSettings
+from voxloop.config.optimisation import OptimisationSettings, encoder_rate_setting
 from voxloop.errors import ConfigError
 
 #: sides of windows and crops are within these
@@ -132,16 +132,8 @@ class LoopSettings(OptimisationSettings):
         label="weights of a run or folder",
         advanced=True,
     )
-    encoder_rate: float | None = setting(
-        None,
-        "learning rate of the encoder, as a share of that of the rest; empty: the same, also where it begins with "
-        "weights of ImageNet, since a tenth found no more nuclei",
-        group="Optimisation",
-        unit="times",
-        gt=0,
-        le=1,
-        log=True,
-        advanced=True,
+    encoder_rate: float | None = encoder_rate_setting(
+        "the same, also where it begins with weights of ImageNet, since a tenth found no more nuclei"
     )
     batch_size: int = setting(4, "pictures, windows or crops per step", group="Optimisation", ge=1, le=512)
     epochs: int = setting(100, "rounds; each ends with a validation", group="Optimisation", ge=1, le=100_000, live=True)

@@ -18,6 +18,7 @@ import numpy as np
 from voxloop.errors import PredictionError
 from voxloop.geometry import Shape
 from voxloop.model import Model, ModelSpec, device_memory, hasten
+from voxloop.prediction.decode import channels_of_kind
 from voxloop.prediction.voted import Voted, axes_of, votes_of
 
 Turns = Literal["none", "flips", "all"]
@@ -153,12 +154,8 @@ def combine_models(models: Sequence[Model], kind: Turns = "none", votes: str = "
 
 def _first_arrow(spec: ModelSpec) -> int | None:
     """The channel that holds arrows along z, those along y and x follow; None where there are none."""
-    before = 0
-    for output in spec.outputs:
-        if output.kind == "flow":
-            return before + 1
-        before += output.channels
-    return None
+    flow = channels_of_kind(spec, "flow")
+    return None if flow is None else flow.start + 1
 
 
 def _merge_specs(specs: Sequence[ModelSpec]) -> ModelSpec:

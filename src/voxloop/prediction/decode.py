@@ -38,22 +38,31 @@ def learnt_objects(spec: ModelSpec) -> bool:
     return bool(kinds & {"boundary_distance", "flow"}) and "semantic" not in kinds
 
 
+def channels_of_kind(spec: ModelSpec, kind: str) -> slice | None:
+    """The channels of the first output of a kind; None where there is none."""
+    start = 0
+    for output in spec.outputs:
+        if output.kind == kind:
+            return slice(start, start + output.channels)
+        start += output.channels
+    return None
+
+
 def semantic_channels(spec: ModelSpec) -> slice:
     """Which output channels are kept: of classes, or of foreground with boundary and depth, or with arrows.
 
     Raises PredictionError where the model has none.
     """
     for kind in ("semantic", "boundary_distance", "flow"):
-        start = 0
-        for output in spec.outputs:
-            if output.kind == kind:
-                count = len(spec.classes)
-                if output.channels != count:
-                    raise PredictionError(
-                        f"output {output.name!r} ({kind}) has {output.channels} channels for {count} classes"
-                    )
-                return slice(start, start + output.channels)
-            start += output.channels
+        found, count = channels_of_kind(spec, kind), len(spec.classes)
+        if found is None:
+            continue
+        if found.stop - found.start != count:
+            name = next(output.name for output in spec.outputs if output.kind == kind)
+            raise PredictionError(
+                f"output {name!r} ({kind}) has {found.stop - found.start} channels for {count} classes"
+            )
+        return found
     kinds = ", ".join(output.kind for output in spec.outputs) or "nothing"
     raise PredictionError(
         f"this model gives {kinds}; only models with a semantic output, a boundary and distance, or a flow can be "

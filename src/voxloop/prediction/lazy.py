@@ -204,13 +204,13 @@ class LazyProbabilities:
         return probabilities
 
     def _compute(self, box: Box) -> np.ndarray:
+        mask = None if self.inside is None else np.asarray(self.inside[box.slices]) != 0
+        if mask is not None and not mask.any():
+            return np.zeros((self.shape[0], *box.shape), np.float32)
         job = self._open_job()
         self._hasten(job, box)
         plan = self._plan(box)
         out = np.empty((self.shape[0], *box.shape), np.float32)
-        mask = None if self.inside is None else np.asarray(self.inside[box.slices]) != 0
-        if mask is not None and not mask.any():
-            return np.zeros_like(out)
         for tile in plan.tiles():
             for block in plan.blocks(tile):
                 began = time.perf_counter()
@@ -225,9 +225,7 @@ class LazyProbabilities:
         if self._tried or (self.backend == "auto" and self._seconds < WORTH_SECONDS / 2):
             return
         self._tried = True
-        plan = self._plan(box)
-        block = next(iter(plan.blocks(next(iter(plan.tiles())))))
-        hasten(job.predictor, self.backend, job.read(block.outer)[None])
+        hasten(job.predictor, self.backend, job.read(self._plan(box).first.outer)[None])
 
     def _plan(self, box: Box) -> Plan:
         spec = self.model.spec
@@ -262,8 +260,7 @@ class LazyProbabilities:
             by_rows = plan(Limits(max_voxels=room // each, max_column=int(room / column)))
         except PredictionError:
             return None
-        first = next(iter(by_rows.blocks(next(iter(by_rows.tiles())))))
-        return by_rows if predictor.in_rows(first.outer.shape) else None
+        return by_rows if predictor.in_rows(by_rows.first.outer.shape) else None
 
     def _open_job(self) -> PredictionJob:
         if self._job is None:

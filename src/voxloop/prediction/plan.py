@@ -97,6 +97,11 @@ class Plan:
         for core in tile.core.blocks(self.block):
             yield self.block_of(core)
 
+    @property
+    def first(self) -> Block:
+        """The first block of the first tile."""
+        return next(self.blocks(next(self.tiles())))
+
     def block_of(self, core: Box) -> Block:
         """The block that keeps ``core``: grown by the halo, rounded to the stride, clipped to the padded volume."""
         return Block(core, core.grow(self.halo).aligned(self.stride).clip(self.padded))

@@ -107,24 +107,24 @@ def add_folder(
     pictures = [p for p in folder.iterdir() if p.suffix.lower() in _PICTURES and not p.name.startswith(".")]
     if not pictures:
         raise WorkspaceError(f"{folder} holds no pictures ({', '.join(sorted(_PICTURES))})")
-    there = [] if flag("copy", copy, error=WorkspaceError) else [info for info in store.document.images if not info.own]
+    there: dict[str, list[str]] = {}
+    for one in () if flag("copy", copy, error=WorkspaceError) else store.document.images:
+        there.setdefault(_source_of(one), []).append(one.name)
     names: list[str] = []
     with store.images.together() as adding:
         for file in sorted(pictures, key=natural):
             info = store.images.prepare(store.images.free_name(file.stem, names), file, copy=copy, **arguments)
             named = re.compile(rf"{re.escape(safe_name(file.stem))}(-\d+)*")
-            same = [other.name for other in there if named.fullmatch(other.name) and _same_picture(other, info)]
+            same = [name for name in there.get(_source_of(info), ()) if named.fullmatch(name)]
             names.append(same[0] if same else info.name)
             if not same:
                 adding(info)
     return names
 
 
-def _same_picture(one: ImageInfo, other: ImageInfo) -> bool:
-    """Whether both are the same file, unchanged and opened alike."""
-    return all(
-        getattr(one, what) == getattr(other, what) for what in ("source", "fingerprint", "arguments", "spacing_um")
-    )
+def _source_of(image: ImageInfo) -> str:
+    """What is the same of images of the same file, unchanged and opened alike."""
+    return repr((image.source, image.fingerprint, image.arguments, image.spacing_um))
 
 
 def found_pairs(images: str | Path, masks: str | Path | None = None) -> str:

@@ -250,21 +250,22 @@ class Streamed:
         for piece in pixels.split(rows, ROWS):
             yield from self._pass_on(layers, piece, seen)
         for number in range(len(layers)):
-            yield from self._pass_on(layers, None, seen, ending=number)
+            yield from self._pass_on(layers, None, seen, number)
 
     def _pass_on(
-        self, layers: list[Layer], piece: Tensor | None, seen: Callable[[int], object] | None, ending: int = -1
+        self, layers: list[Layer], piece: Tensor | None, seen: Callable[[int], object] | None, first: int = 0
     ) -> Iterator[Tensor]:
-        """Give the first layer a piece, or have one layer end, behind others that have; yields what comes out.
+        """Give the first layer a piece; or None: layer ``first`` ends, behind those that have. Yields what comes out.
 
         One after the other, layers give in the end as few rows at once as before.
         """
-        made: list[Tensor | None] = [piece, *[None] * max(0, ending)]
+        made: list[Tensor | None] = [piece, *[None] * first]
         left = list(self._readers)
-        for number in range(max(0, ending), len(layers)):
+        for number in range(first, len(layers)):
+            ends = piece is None and number == first
             inputs = self._layers[number][1]
-            made.append(layers[number].feed([made[source] for source in inputs], number == ending))
-            if number == ending and made[-1] is None:
+            made.append(layers[number].feed([made[source] for source in inputs], ends))
+            if ends and made[-1] is None:
                 return
             if seen is not None:
                 seen(sum(layer.held for layer in layers) + sum(_bytes(rows) for rows in made[1:]))

@@ -176,7 +176,8 @@ class NetworkPredictor:
         batch = self._check(batch)
         n, _, z, y, x = batch.shape
         classes = len(values)
-        if self._rows.possible((z, y, x)) if by_rows else self.in_rows((z, y, x)):
+        fed = self._rows.possible((z, y, x)) if by_rows else self.in_rows((z, y, x))
+        if fed:
             return [self._by_rows(block[None], values, measure, keep, halted) for block in batch]
         reduction = Kept((n * z, y, x), classes, values, measure, keep)
         with torch.inference_mode():

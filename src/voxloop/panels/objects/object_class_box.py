@@ -76,7 +76,7 @@ class ObjectClassBox:
         self._objects: Objects | None = None
         self._numbers: list[int] = []
         self._seen: object = None
-        self._size: object = None
+        self._size: tuple[Any, ...] | None = None
         self.said: dict[int, SaidClass] = {}
         handler = panel.handler
         self._level = w.Dropdown(options=[], **labelled("Classes", "Level of kind pictures that holds the classes"))
@@ -218,12 +218,13 @@ class ObjectClassBox:
 
     def cell(self, number: int) -> str | None:
         """Markup of the class of an object; None where there are no classes."""
-        if not self.classes:
+        classes = self.classes
+        if not classes:
             return None
         one = self.said.get(number)
         if one is None:
             return ""
-        color = next((item.color for item in self.classes if item.name == one.name), _GRAY)
+        color = next((item.color for item in classes if item.name == one.name), _GRAY)
         sure = f' <span class="vx-dim">{one.probability:.0%}</span>' if one.predicted else ""
         return f"{swatch(color)}{html.escape(one.name)}{sure}"
 
@@ -282,7 +283,7 @@ class ObjectClassBox:
         """Which of the fields are in sight."""
         assert self._objects is not None
         self._size = self._written()
-        runs = self._runs()
+        *_, runs = self._size
         if tuple(self._found.options) != tuple(runs):
             self._found.options = runs
             self._found.value = next(iter(runs), None)
