@@ -1,19 +1,25 @@
-"""Classes of single objects, said by people or found by a network: kept beside the objects, a line on disk a change."""
+"""Classes of single objects, said by people or found by a network: kept beside the objects, a line on disk a change.
+
+A line names classes as they were called then, and says which value each has at its level: a class that is renamed keeps
+what was said. Lines without values, of before, are read by name.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from voxloop.errors import LabelError, unknown
+from voxloop.errors import LabelError, WorkspaceError, unknown
 from voxloop.given import shown
 from voxloop.plain_files import read_plain
+from voxloop.store import Level
+from voxloop.store.document import read_document
 from voxloop.store.json_lines import append_line, parse_lines
-from voxloop.store.signing import author
+from voxloop.store.layout import Layout
+from voxloop.store.signing import author, now
 from voxloop.store.values import as_list, text, whole
 
 if TYPE_CHECKING:
@@ -42,8 +48,8 @@ class ObjectClasses:
         Of the objects.
     numbers
         Of the objects that there are.
-    names
-        Of the classes that they may have.
+    level
+        Whose classes they may have.
     check
         Called before anything is written; raises where nothing may be.
 
@@ -63,11 +69,12 @@ class ObjectClasses:
         self,
         folder: str | Path,
         numbers: Sequence[int],
-        names: Sequence[str],
+        level: Level,
         check: Callable[[], object] = lambda: None,
     ) -> None:
         self._file, self._check = Path(folder) / FILE, check
-        self._numbers, self.names = frozenset(int(one) for one in numbers), tuple(names)
+        self._numbers, self._level = frozenset(int(one) for one in numbers), level
+        self.names = tuple(item.name for item in level.classes)
 
     # --------------------------------------------------------------------------------------------------- what is said
 
@@ -131,7 +138,7 @@ class ObjectClasses:
 
     def said(self) -> dict[int, SaidClass]:
         """What is said of each object now, by its number; of classes that there still are."""
-        return _said(_changes(self._file)[0], self._numbers, self.names)
+        return _said(_changes(self._file)[0], self._numbers, [self._level], self.names)
 
     def classes(self, predicted: bool | None = None) -> dict[int, str]:
         """The class of each object that has one; only what networks said, or only what people said."""
@@ -154,7 +161,9 @@ class ObjectClasses:
         return name
 
     def _say(self, change: dict[str, Any]) -> int:
-        self._append({"v": 1, "time": datetime.now(UTC).isoformat(timespec="seconds"), **change})
+        named = {value[0] for value in change["classes"].values() if value}
+        values = {name: self._level.value_of(name) for name in sorted(named)}
+        self._append({"v": 1, "time": now(), "level": self._level.folder, "values": values, **change})
         return len(change["classes"])
 
     def _append(self, record: dict[str, Any]) -> None:
@@ -181,8 +190,12 @@ def class_table(said: Mapping[int, SaidClass], numbers: Sequence[int]) -> DataFr
 
 
 def classes_in(folder: str | Path, numbers: Sequence[int]) -> DataFrame:
-    """The same of objects in a folder, whatever classes were used."""
-    return class_table(_said(_changes(Path(folder) / FILE)[0], frozenset(numbers), None), numbers)
+    """The same of objects in a folder, whatever classes were used, as they are called now in their workspace."""
+    try:
+        levels = read_document(Layout.of_made(folder).root).levels
+    except WorkspaceError:  # objects that lie elsewhere: as they were called
+        levels = ()
+    return class_table(_said(_changes(Path(folder) / FILE)[0], frozenset(numbers), levels), numbers)
 
 
 def _changes(file: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -201,18 +214,28 @@ def _changes(file: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 
 def _said(
-    changes: Sequence[Mapping[str, Any]], numbers: Collection[int], names: Collection[str] | None
+    changes: Sequence[Mapping[str, Any]],
+    numbers: Collection[int],
+    levels: Sequence[Level],
+    only: Collection[str] | None = None,
 ) -> dict[int, SaidClass]:
-    """What changes in turn say of each of these objects; of these classes, None: of any."""
+    """What changes in turn say of each of these objects, in names that these levels have now; of these classes alone."""
+    known = {level.folder: level for level in levels}
     out: dict[int, SaidClass] = {}
     for change in changes:
+        level, values = known.get(change.get("level", "")), change.get("values", {})
+        if level is None or change.get("time", "") < level.made:  # another one, of that name, was removed
+            values = {}
+        now_called = {item.value: item.name for item in level.classes} if level else {}
         for key, value in change["classes"].items():
             number = int(key)
             if value is None:
                 out.pop(number, None)
-            elif number in numbers and (names is None or value[0] in names):
+                continue
+            name = now_called.get(values[value[0]]) if value[0] in values else value[0]
+            if number in numbers and name is not None and (only is None or name in only):
                 sure = float(value[1]) if len(value) > 1 else math.nan
-                out[number] = SaidClass(str(value[0]), sure, str(change["by"]), len(value) > 1)
+                out[number] = SaidClass(name, sure, str(change["by"]), len(value) > 1)
     return dict(sorted(out.items()))
 
 
@@ -225,9 +248,13 @@ def _lines(file: Path) -> list[bytes]:
 
 def _is_change(record: Mapping[str, Any]) -> bool:
     """Whether a record is one: a file that came from elsewhere may hold anything."""
-    classes = record.get("classes")
+    classes, values = record.get("classes"), record.get("values", {})
     return (
         isinstance(record.get("by"), str)
+        and isinstance(record.get("level", ""), str)
+        and isinstance(record.get("time", ""), str)
+        and isinstance(values, dict)
+        and all(isinstance(value, int) for value in values.values())
         and isinstance(classes, dict)
         and all(key.isdigit() for key in classes)
         and all(

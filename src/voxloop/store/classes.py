@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -85,6 +85,8 @@ class Level(BaseModel):
 
     A level of ``points`` has a ``skeleton``. ``node_keys`` numbers every node that it ever had: the journal names nodes
     by number, so that a renamed node keeps its points, and one that was removed has them again when it is back.
+    Of a level of pictures ``retired`` are the values of classes that were removed, which no other class gets, and
+    ``made`` is when it was added: classes of single objects are kept by value.
 
     Examples
     --------
@@ -102,6 +104,8 @@ class Level(BaseModel):
     folder: str = ""
     skeleton: StoredSkeleton | None = None
     node_keys: dict[str, int] = Field(default_factory=dict)
+    retired: tuple[int, ...] = ()
+    made: str = ""
 
     @model_validator(mode="after")
     def _nodes_have_keys(self) -> Level:
@@ -139,8 +143,12 @@ class Level(BaseModel):
         return tuple(item.value for item in self.classes if item.locked)
 
 
-def as_classes(given: Iterable[str | Mapping[str, Any] | LabelClass] | None) -> tuple[LabelClass, ...]:
+def as_classes(
+    given: Iterable[str | Mapping[str, Any] | LabelClass] | None, retired: Collection[int] = ()
+) -> tuple[LabelClass, ...]:
     """Complete classes from names, dicts or classes: values from 1, colours, shortcuts, background by name.
+
+    Those that come without a value get none of ``retired``.
 
     Raises
     ------
@@ -155,7 +163,7 @@ def as_classes(given: Iterable[str | Mapping[str, Any] | LabelClass] | None) -> 
         raise LabelError(f"classes is a list of names, not {str(given)[:40]!r}; use classes=['object', 'background']")
     classes: list[LabelClass] = []
     for item in given:
-        classes.append(complete(_as_class(item), classes))
+        classes.append(complete(_as_class(item), classes, retired))
     check_classes(classes)
     return tuple(classes)
 
@@ -192,11 +200,14 @@ def check_parents(levels: Iterable[Level]) -> None:
             above = parent
 
 
-def complete(item: LabelClass, others: Iterable[LabelClass]) -> LabelClass:
-    """``item`` with value, colour and shortcut that none of ``others`` has, where it came without."""
+def complete(item: LabelClass, others: Iterable[LabelClass], retired: Collection[int] = ()) -> LabelClass:
+    """``item`` with value, colour and shortcut that none of ``others`` has, where it came without.
+
+    Nor a value of ``retired``.
+    """
     others = list(others)
     changes: dict[str, Any] = {}
-    taken = {other.value for other in others}
+    taken = {other.value for other in others} | set(retired)
     value = item.value or next((n for n in range(1, MAX_CLASSES + 1) if n not in taken), None)
     if value is None:
         raise LabelError(f"a level holds at most {MAX_CLASSES} classes; put further ones into a child level")

@@ -13,6 +13,7 @@ from voxloop.store.classes import MARKS, RASTER, LabelClass, Level, LevelKind, a
 from voxloop.store.document import SCHEMA, check_name
 from voxloop.store.images import Images
 from voxloop.store.named import Keeper, Named
+from voxloop.store.signing import now
 from voxloop.store.skeleton import SINGLE, Skeleton, as_skeleton
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class Levels(Named[Level]):
             folder=name,
             skeleton=body,
             node_keys=keys,
+            made=now() if kind == "pictures" else "",
         )
         version = SCHEMA if kind in MARKS else self._store.document.schema_version
         self._store.change(levels=(*self._store.document.levels, level), schema_version=version)
@@ -304,7 +306,8 @@ class Levels(Named[Level]):
         >>> [one.name for one in ws.levels["labels"].classes]
         ['cell', 'background', 'nucleus']
         """
-        classes = as_classes([*self[level].classes, new])
+        old = self[level]
+        classes = as_classes([*old.classes, new], old.retired)
         self._replace(level, classes=classes)
         return classes[-1]
 
@@ -346,7 +349,9 @@ class Levels(Named[Level]):
                 raise LabelError(
                     f"class {item.name!r} still has labels on image {image!r}; erase or repaint them first"
                 )
-        self._replace(level, classes=tuple(one for one in losing.classes if one.value != item.value))
+        left = tuple(one for one in losing.classes if one.value != item.value)
+        gone = (item.value,) if losing.kind == "pictures" else ()
+        self._replace(level, classes=left, retired=(*losing.retired, *gone))
 
     def _replace(self, given: str, **changes: Any) -> Level:
         self._store.check_writable()

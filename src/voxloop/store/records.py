@@ -11,13 +11,12 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from voxloop.errors import LabelError
 from voxloop.geometry import Box, Shape
 from voxloop.store.atomic import json_bytes
-from voxloop.store.signing import author
+from voxloop.store.signing import author, now
 
 #: 2: lines are sealed with a checksum; an undo may name several edits
 VERSION = 2
@@ -64,7 +63,7 @@ class Record:
 
 def signature() -> dict[str, str]:
     """Who is editing, and when."""
-    return {"author": author(), "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    return {"author": author(), "time": now()}
 
 
 def lost(sequence: int) -> Record:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -88,3 +89,8 @@ def _of_system() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
+
+
+def now() -> str:
+    """The time as it is written down: ISO 8601, UTC, to a thousandth of a second."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -50,8 +50,8 @@ def object_classes(project: Project, objects: Objects | Run | str, level: str | 
     from voxloop.objects.said_classes import ObjectClasses
 
     made = made_objects(project, objects)
-    names = [item.name for item in project.levels[project.catalogue("images").class_level(level)].classes]
-    return ObjectClasses(made.path, np.asarray(made.table().index).tolist(), names, project.store.check_writable)
+    told = project.levels[project.catalogue("images").class_level(level)]
+    return ObjectClasses(made.path, np.asarray(made.table().index).tolist(), told, project.store.check_writable)
 
 
 def taught_objects(project: Project, config: PictureConfig) -> dict[str, Any]:

@@ -83,3 +83,18 @@ def test_classes_of_objects_are_learned_found_and_corrected(tmp_path: Any, monke
         assert [kinds.undo() for _ in range(4)] == [True] * 4
         assert kinds.classes() == {}
         assert (kinds.redo(), len(kinds.classes()), kinds.undo(), kinds.undo()) == (True, 20, True, False)
+        # a class that is renamed keeps what was said, also where another takes its name; one that is removed does not
+        ws.levels.change_class("kinds", "striped", name="dark")
+        ws.levels.change_class("kinds", "plain", name="striped")
+        renamed = {"plain": "striped", "striped": "dark"}
+        kinds = ws.object_classes("cells")
+        assert kinds.redo()
+        assert kinds.classes() == {number: renamed[name] for number, name in half.items()}
+        shown = objects.table(measures=["classes"])
+        assert set(shown["class"]) == {"striped", "dark", ""}
+        ws.levels.remove_class("kinds", "dark")
+        ws.levels.add_class("kinds", "round")
+        assert set(ws.object_classes("cells").classes().values()) == {"striped"}
+        ws.levels.remove("kinds")
+        ws.levels.add("kinds", classes=["dark", "plain"], kind="pictures")
+        assert set(ws.object_classes("cells").classes().values()) == {"plain"}  # by name: the old level is gone

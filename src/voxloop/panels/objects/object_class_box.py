@@ -245,8 +245,8 @@ class ObjectClassBox:
     @property
     def _journal(self) -> ObjectClasses:
         assert self._objects is not None
-        names = [item.name for item in self.classes]
-        return ObjectClasses(self._objects.path, self._numbers, names, self._ws.store.check_writable)
+        level = self._ws.levels[self._level.value]
+        return ObjectClasses(self._objects.path, self._numbers, level, self._ws.store.check_writable)
 
     @property
     def _code(self) -> str:
