@@ -219,7 +219,7 @@ def _said(
     levels: Sequence[Level],
     only: Collection[str] | None = None,
 ) -> dict[int, SaidClass]:
-    """What changes in turn say of each of these objects, in names that these levels have now; of these classes alone."""
+    """What changes in turn say of each of these objects, in the names that levels have now; ``only``: of these."""
     known = {level.folder: level for level in levels}
     out: dict[int, SaidClass] = {}
     for change in changes:

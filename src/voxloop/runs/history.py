@@ -22,7 +22,7 @@ _NUMBERS = frozenset({
     "windows", "low", "high", "mean", "memory_bytes", "memory_total", "threads",
     "cpu_seconds",
 })  # fmt: skip
-_MAPPINGS = frozenset({"train", "val", "versions", "iou", "baseline", "measures", "objects"})
+_MAPPINGS = frozenset({"train", "val", "versions", "iou", "baseline", "measures", "objects", "settings"})
 #: no time, count or number of ours comes near
 _HUGE = 1e15
 #: states of a run in which a process is at work or in line
@@ -37,6 +37,7 @@ class History:
     ``steps`` has the float64 columns ``iteration loss lr samples_per_s epoch time`` (NaN where an event had none);
     ``epochs``, ``samples``, ``checkpoints``, ``warnings`` and ``updates`` are the events themselves, oldest first;
     ``log`` those that a reader of the log wants a line of (started, updated, warning, log, paused, failed, ...).
+    ``became`` are settings that were left to the run (``"auto"``), and what they became.
     ``phase`` is the word of the last event that changed it: created, queued, running, paused, or a terminal one.
 
     Examples
@@ -61,6 +62,7 @@ class History:
     test: Event | None = None
     measured: Event | None = None
     last_progress: Event | None = None
+    became: Event = field(default_factory=dict)
     answered: frozenset[str] = frozenset()
     error: str | None = None
     hint: str | None = None
@@ -209,6 +211,8 @@ def _after(history: History, untyped: Event) -> History:
             return replace(history, last_progress=event)
         case "checkpoint":
             return replace(history, checkpoints=(*history.checkpoints, event))
+        case "became":
+            return replace(history, became=history.became | event.get("settings", {}))
         case "sample":
             return replace(history, samples=(*history.samples, event))
         case "updated":

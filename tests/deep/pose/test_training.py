@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -228,12 +229,33 @@ def test_points_in_frames_begin_with_an_encoder_that_knows_pictures(begin: Any) 
     assert any(told in event["text"] for event in context.of("log"))
     of_picture = AlbumPicture("a", 0, (32, 32), lambda box: np.zeros((1, 1, 32, 32)), Placed(np.zeros((1, 1, 2))))
     album = Album((of_picture,), 1, (1, 1, 1), ("head",), ())
+    of_run = load(context.path / "model").plan.stages[0].backbone
     encoders = {
         OFFLINE_ENCODER: settle_encoder(DetectConfig(), album),
-        "resnet18": settle_encoder(DetectConfig(), album, "resnet18"),  # that of the run it starts from
+        "resnet18": settle_encoder(DetectConfig(), album, replace(of_run, encoder="resnet18")),  # that it starts from
         "": settle_encoder(DetectConfig(), replace(album, kind="boxes")),
     }
     assert {one.encoder for one in encoders.values()} == set(encoders)
+    assert context.of("became")[0]["settings"]["encoder"] == OFFLINE_ENCODER
+
+
+def test_a_run_that_begins_with_a_plain_network_is_one_and_goes_on_without_it(begin: Any) -> None:
+    picture, instances = film(frames=3)
+    points = [{"frame": one["frame"], "points": {"point": one["points"]["head"]}} for one in instances]
+    short = {**TINY, "window": 32, "steps_per_epoch": 2, "epochs": 1}
+    first = begin(DetectConfig(**{**short, "filters": 6}, encoder=""), picture, points, kind="points")
+    assert train_detect(first) == "finished"
+    settings = DetectConfig(**short, encoder_weights="one").to_json()
+    then = ListeningContext(first.path.with_name("two"), {**first.config, "settings": settings}, first.workspace)
+    then.path.mkdir()
+    then.at_step[1] = SimpleNamespace(kind="pause", name="1-pause", values={})
+    assert train_detect(then) == "paused"
+    assert any("tensors of the encoder come from" in event["text"] for event in then.of("log"))
+    assert then.of("became")[0]["settings"]["encoder"] == "plain U-Net"
+    shutil.rmtree(first.path)
+    assert train_detect(then) == "finished"
+    network = load(then.path / "model").plan.stages[0].backbone
+    assert (network.encoder, network.filters) == ("", 6)
 
 
 def test_boxes_of_two_classes(begin: Any) -> None:

@@ -389,8 +389,10 @@ def test_numbers_picture_and_report_are_saved_and_offered(ui, tmp_path):
 
 
 def test_several_runs_say_in_which_settings_they_differ(ui, tmp_path):
-    from voxloop.config import DeepConfig
+    from voxloop.config import DeepConfig, DetectConfig
+    from voxloop.panels.monitor.run_table import rows_of
     from voxloop.runs import Runs
+    from voxloop.runs.events import EventWriter
 
     runs = Runs(tmp_path / "runs")
     for name, rate in (("a", 2e-3), ("b", 2e-3), ("c", 5e-3)):
@@ -402,3 +404,13 @@ def test_several_runs_say_in_which_settings_they_differ(ui, tmp_path):
     assert '<span class="vx-differs"><b>0.005</b></span>' in table
     assert all(head in table for head in (">State<", ">Score<", ">From<"))
     panel.close()
+    # what was left to a run stands among its facts and in the list of runs
+    runs.create("found", "voxloop.deep.pose.learner:train_detect", DetectConfig())
+    runs.create("plain", "voxloop.deep.pose.learner:train_detect", DetectConfig(encoder=""))
+    EventWriter(runs["found"].path / "events.jsonl").emit("became", settings={"encoder": "lite0", "sigma": 2.9})
+    panel = MonitorPanel([runs["found"]])
+    assert "<span>encoder (auto)</span><b>lite0</b>" in panel.facts.value
+    panel.close()
+    row = rows_of([runs["found"], runs["plain"]], runs, "plain", {}, lambda run: None)[0]
+    assert "encoder <b>auto: lite0</b>" in row.cells[4]
+    assert row.title == "encoder: auto: lite0 instead of \nsigma became 2.9"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from voxloop.deep.networks.network import build_encoder
+from voxloop.deep.networks.weight_file import load_encoder
 from voxloop.errors import ModelError
 
 #: what maps that are told as odds begin with: one cell in a hundred
@@ -97,6 +99,8 @@ class Backbone(nn.Module):
             self.encoder: nn.Module = named
         else:
             plain = _Encoder(config)
+            if encoder_weights:
+                plain.origin = load_encoder(plain, Path(encoder_weights), "the plain U-Net")
             features = plain.out_channels
             self.encoder = plain
         self._finest = min(head.level for head in config.heads)

@@ -12,6 +12,7 @@ from voxloop.config.detect import DetectConfig
 from voxloop.config.places import PlaceSettings
 from voxloop.deep.begin.starting import ancestor, opened, take
 from voxloop.deep.networks.imagenet import OFFLINE_ENCODER, installed_weights
+from voxloop.deep.pose.backbone import BackboneConfig
 from voxloop.deep.pose.pictures import Album
 from voxloop.runs.context import TaskContext
 
@@ -20,12 +21,16 @@ _Config = TypeVar("_Config", bound=PlaceSettings)
 _STRIDES = (8, 16, 32)
 
 
-def settle_encoder(config: _Config, album: Album, earlier: str | None = None) -> _Config:
-    """The config with ``encoder="auto"`` settled; ``earlier`` is the encoder of what it starts from."""
+def settle_encoder(config: _Config, album: Album, earlier: BackboneConfig | None = None) -> _Config:
+    """The config with ``encoder="auto"`` settled; ``earlier`` is the network of the run whose weights it begins with.
+
+    Of a plain one the width too, without which its weights would not fit.
+    """
     if not isinstance(config, DetectConfig) or config.encoder != "auto":
         return config
     if earlier is not None:
-        return config.changed(encoder=earlier)
+        width = {} if earlier.encoder else {"filters": earlier.filters, "filters_rate": earlier.rate}
+        return config.changed(encoder=earlier.encoder, **width)
     suits = album.axes == 2 and not album.boxes and config.max_stride in _STRIDES
     if not suits or not (config.encoder_weights or installed_weights(OFFLINE_ENCODER)):
         return config.changed(encoder="")

@@ -101,6 +101,10 @@ class PictureSubject:
         side = self._settled["side"]
         return f"{self.config.network} on {side} x {side} pixels; pictures that teach: {told}; {self.held} are held out"
 
+    @property
+    def became(self) -> dict[str, int]:
+        return {"size": self._settled["side"]} if self.config.size == "auto" else {}
+
     def to_json(self) -> dict[str, Any]:
         return {"settled": self._settled}
 

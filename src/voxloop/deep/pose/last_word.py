@@ -49,6 +49,7 @@ def last_word(
         more = _some(learnt, _SETTLES - len(held))
         also = judging.look(Finder(plan, networks, reader, device, precision), plan, more)
         plan = replace(plan, threshold=judging.best_threshold(counts + judging.count_points(also, more, tolerance)))
+        context.emit("became", settings={"peak_threshold": plan.threshold})
     counted = [[len(picture.places), len(judging.as_told(one, plan))] for one, picture in zip(found, held, strict=True)]
     spec = replace(kept.spec, extra={**kept.spec.extra, "plan": plan.to_json(), "counted": counted})
     write_model(folder, spec, torch.nn.ModuleDict(networks))

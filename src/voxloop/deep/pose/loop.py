@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -67,6 +67,11 @@ class Subject(Protocol):
         """Of classes or nodes."""
         ...
 
+    @property
+    def became(self) -> Mapping[str, Any]:
+        """Settings that were left to the training, by name, and what they became."""
+        ...
+
     def cut(self, index: int, count: int) -> Any:
         """The windows of a step: a function of seed and ``index`` alone. On the CPU, in memory
         from which a GPU copies while it computes; called from another thread."""
@@ -125,6 +130,7 @@ class PictureLoop(TrainingLoop):
             f"{subject.words}; {count_parameters(self._networks) / 1e6:.1f} million weights, on {subject.device} with "
             f"{self._threads} threads"
         )
+        emit("became", settings=dict(subject.became))
         if not subject.held and not saved.resumed:
             emit("warning", text="nothing is held out, so nobody knows how good this gets; label a second picture")
 

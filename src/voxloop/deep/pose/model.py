@@ -114,14 +114,14 @@ def build_networks(plan: PlacePlan, encoder_weights: str | None = None) -> nn.Mo
     from voxloop.deep.networks.imagenet import OFFLINE_ENCODER
     from voxloop.deep.pose.backbone import Backbone
 
-    if encoder_weights and not any(stage.backbone.encoder for stage in plan.stages):
+    if encoder_weights == "imagenet" and not any(stage.backbone.encoder for stage in plan.stages):
         if plan.stages[0].backbone.axes == 3:
             raise ConfigError(
-                f"encoder_weights={encoder_weights!r} are of an encoder of planes, and this image is a volume; leave "
+                "encoder_weights='imagenet' are of an encoder of planes, and this image is a volume; leave "
                 "encoder_weights empty"
             )
         raise ConfigError(
-            f"encoder_weights={encoder_weights!r}: the plain U-Net has no encoder of others; name one, like "
+            "encoder_weights='imagenet': the plain U-Net has no encoder of others; name one, like "
             f"encoder={OFFLINE_ENCODER!r}"
         )
     return nn.ModuleDict({stage.name: Backbone(stage.backbone, encoder_weights) for stage in plan.stages})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from voxloop.config.pose import PoseConfig
 from voxloop.deep.begin.starting import ancestor, weights_named
 from voxloop.deep.networks.device import autocast, lay_out, move_network, resolve_device, resolve_precision
 from voxloop.deep.pose import judging
+from voxloop.deep.pose.backbone import BackboneConfig
+from voxloop.deep.pose.became import settings_became
 from voxloop.deep.pose.beginning import begin_with, settle_encoder, tell_origin
 from voxloop.deep.pose.finding import Finder, Found
 from voxloop.deep.pose.last_word import last_word
@@ -39,6 +42,7 @@ class PlaceSubject:
     def __init__(self, context: TaskContext, config: PoseConfig | DetectConfig, saved: SavedTraining) -> None:
         self._context = context
         self._learner = "pose" if isinstance(config, PoseConfig) else "detect"
+        self._asked = config
         self.device = resolve_device(config.device)
         self.precision = resolve_precision(config.precision, self.device)
         self._album = open_album(context.workspace, {**context.config, "as": self._learner})
@@ -46,11 +50,12 @@ class PlaceSubject:
         if saved.state:
             self.plan = PlacePlan.from_json(saved.state["plan"])
             self._statistics: dict[str, Any] = saved.state["statistics"]
-            self.config = config = settle_encoder(config, self._album, self.plan.stages[-1].backbone.encoder)
+            self.config = config = settle_encoder(config, self._album, self.plan.stages[-1].backbone)
         else:
-            earlier = _encoder_of(context, config.start_from)
+            earlier = _network_of(context, config)
             self.config = config = settle_encoder(config, self._album, earlier)
-            _check_encoder(config, earlier)
+            if config.start_from and earlier is not None:
+                _check_encoder(config, earlier.encoder)
             self.plan = plan_of(config, self._album)
             self._statistics = settle_grays(self._learnt)
         self._reader = Reader.of(self._statistics)
@@ -102,6 +107,10 @@ class PlaceSubject:
             + (f"; the encoder is {encoder}" if (encoder := self.plan.stages[-1].backbone.encoder) else "")
             + ("; pictures differ in exposure: each is brought to the same" if "exposure" in self._statistics else "")
         )
+
+    @property
+    def became(self) -> dict[str, str | float]:
+        return settings_became(self._asked, self.plan, self._tolerance)
 
     def to_json(self) -> dict[str, Any]:
         return {"plan": self.plan.to_json(), "statistics": self._statistics}
@@ -162,9 +171,9 @@ class PlaceSubject:
         return 2 * stage.sigma[-1] / stage.scale[-1] if asked == "auto" else float(asked)
 
 
-def _check_encoder(config: PoseConfig | DetectConfig, earlier: str | None) -> None:
+def _check_encoder(config: PoseConfig | DetectConfig, earlier: str) -> None:
     """Raise ConfigError where the weights to start from are of another encoder."""
-    if earlier is not None and earlier != config.encoder:
+    if earlier != config.encoder:
         raise ConfigError(
             f"start_from={config.start_from!r} has learned with {_named(earlier)}, and this training is to have "
             f"{_named(config.encoder)}; use encoder={earlier!r}"
@@ -175,11 +184,12 @@ def _named(encoder: str) -> str:
     return f"encoder {encoder!r}" if encoder else "the plain U-Net"
 
 
-def _encoder_of(context: TaskContext, start_from: str | None) -> str | None:
-    """The encoder of an earlier run or model folder that a training starts from; None where there is no such one."""
-    if start_from is None:
+def _network_of(context: TaskContext, config: PoseConfig | DetectConfig) -> BackboneConfig | None:
+    """The network of an earlier run, or model folder, whose weights a training begins with; None without such one."""
+    given = config.start_from or config.encoder_weights
+    if not given or given == "imagenet" or (not config.start_from and Path(given).suffix):
         return None
     try:
-        return load(ancestor(start_from, context)).plan.stages[-1].backbone.encoder
-    except ModelError:  # said where its weights are taken
+        return load(ancestor(given, context)).plan.stages[-1].backbone
+    except (ConfigError, ModelError):  # said where its weights are taken
         return None

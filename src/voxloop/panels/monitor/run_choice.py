@@ -11,7 +11,7 @@ import ipywidgets as w
 from voxloop.panels.base.panel import Panel, badge, classed, column, row, swatch, table, text
 from voxloop.panels.monitor import run_words
 from voxloop.panels.monitor.curve_plot import Colors
-from voxloop.panels.monitor.run_table import value_text
+from voxloop.panels.monitor.run_words import value_text
 from voxloop.panels.monitor.score_words import score_cell
 from voxloop.panels.monitor.snapshot import Snapshot
 from voxloop.runs.comparison import differences, usual

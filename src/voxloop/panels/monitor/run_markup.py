@@ -52,7 +52,8 @@ def facts(pairs: Sequence[tuple[str, str]]) -> str:
     """Small numbers with their names; what a name means stands under the pointer."""
     cells = []
     for name, value in pairs:
-        title = html.escape(run_words.HELP.get(name, ""), quote=True)
+        words = run_words.HELP.get(run_words.AUTO if name.endswith(run_words.AUTO) else name, "")
+        title = html.escape(words, quote=True)
         cells.append(
             f'<div class="vx-fact" title="{title}"><span>{html.escape(name)}</span><b>{html.escape(value)}</b></div>'
         )

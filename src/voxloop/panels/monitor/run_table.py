@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.panels.base.panel import ago, badge, swatch
 from voxloop.panels.base.rows import Action, Row
-from voxloop.panels.monitor.run_words import AT_WORK, ENDED, LOOKS
+from voxloop.panels.monitor.run_words import AT_WORK, ENDED, LOOKS, value_text
 from voxloop.panels.monitor.score_words import SCORE_HEAD, score_cell, score_rank
 from voxloop.runs.comparison import ancestors, differences
 
@@ -59,32 +59,25 @@ def find_differences(run: Run, base: Run | None) -> list[tuple[str, Any, Any]]:
     return [(name, here, there) for name, (here, there) in differences([run, base]).items()]
 
 
-def value_text(value: Any) -> str:
-    """A setting's value in a few letters."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list | tuple):
-        return ",".join(value_text(part) for part in value)
-    return str(value)
+def _told(run: Run, name: str, value: Any) -> str:
+    """The value of a setting in a few letters; of one that was left to the run what it became too."""
+    became = run.history.became
+    return f"{value_text(value)}: {value_text(became[name])}" if name in became else value_text(value)
 
 
-def _chip(name: str, value: Any, look: str = "vx-differs") -> str:
+def _chip(name: str, value: str, look: str = "vx-differs") -> str:
     words = html.escape(name.replace("_", " "))
-    return f'<span class="{look}">{words} <b>{html.escape(value_text(value))}</b></span>'
+    return f'<span class="{look}">{words} <b>{html.escape(value)}</b></span>'
 
 
 def _chips(run: Run, base: Run | None, beside: Sequence[Run]) -> str:
     """The settings of a run that differ; of the reference those in which runs drawn beside it differ from it."""
     limit = _SHOWN_DRAWN if run in beside else _SHOWN
     if base is not None and run.name == base.name:
-        there = {name: value for other in beside for name, _, value in find_differences(other, base)}
+        there = {name: _told(base, name, value) for other in beside for name, _, value in find_differences(other, base)}
         chips = [_chip(name, value, "vx-same") for name, value in there.items()]
     else:
-        chips = [_chip(name, here) for name, here, _ in find_differences(run, base)]
+        chips = [_chip(name, _told(run, name, here)) for name, here, _ in find_differences(run, base)]
     more = f' <span class="vx-dim">+{len(chips) - limit}</span>' if len(chips) > limit else ""
     return "".join(chips[:limit]) + more
 
@@ -122,7 +115,10 @@ def _row(
         _chips(run, base, beside) or _no_chips(run, base, len(every)),
         _whole(age),
     )
-    lines = [f"{name}: {value_text(a)} instead of {value_text(b)}" for name, a, b in find_differences(run, base)]
+    differs = find_differences(run, base)
+    lines = [f"{name}: {_told(run, name, here)} instead of {value_text(there)}" for name, here, there in differs]
+    names = [name for name, _, _ in differs]
+    lines += [f"{name} became {value_text(value)}" for name, value in history.became.items() if name not in names]
     return Row(
         run.name, cells, _actions(run, base, drawn), title=history.error or "\n".join(lines), rank=score_rank(score)
     )

@@ -28,6 +28,8 @@ AGREEMENT = (
     "near each other and on easy or hard places. How good it is, the score says"
 )
 
+#: behind the name of a setting that was left to the run
+AUTO = " (auto)"
 #: what the small numbers beside the curves, and their marks, mean
 HELP = {
     "step": "Optimiser steps so far",
@@ -41,6 +43,7 @@ HELP = {
     "highest": "The epoch that agreed most, by no more than chance; the model that is saved has learnt longer",
     "agreement": AGREEMENT,
     "time": "Seconds at work, pauses left out",
+    AUTO: "What a setting became that was left to the run",
 }
 #: said where the epoch that is kept is not the one that agreed most
 KEPT_BELOW_HIGHEST = (
@@ -139,7 +142,21 @@ def facts(state: str, history: History) -> list[tuple[str, str]]:
         pairs.append(("kept", f"epoch {history.best.get('epoch')} of {history.epoch}"))
     if history.busy_s:
         pairs.append(("time", duration(history.busy_s)))
+    pairs += [(f"{name.replace('_', ' ')}{AUTO}", value_text(value)) for name, value in history.became.items()]
     return pairs
+
+
+def value_text(value: Any) -> str:
+    """A setting's value in a few letters."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ",".join(value_text(part) for part in value)
+    return str(value)
 
 
 def log_line(event: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from voxloop.panels.base.asking import Asking
 from voxloop.panels.base.panel import Panel, button, classed, close_tree, column, row, text
 from voxloop.panels.base.work import Debounce
 from voxloop.panels.monitor.previews import Done, Failed, FieldPreview, InputsPreview, Preview, RatePreview, folds
-from voxloop.panels.monitor.run_table import value_text
+from voxloop.panels.monitor.run_words import value_text
 from voxloop.panels.train.forecast_words import forecast_words
 
 if TYPE_CHECKING:
