@@ -21,11 +21,11 @@ from voxloop.store import Store, open_labels
 from .conftest import make
 
 WRITER = """
-import os, sys, traceback
+import os, sys, time, traceback
 import numpy as np
 from voxloop.store import Store
 
-def write(path, seed):
+def write(path, seed, pause=0.0):
     labels = Store.open(path, read_only=False).labels()
     rng = np.random.default_rng(seed)
     while True:
@@ -34,6 +34,7 @@ def write(path, seed):
         edit = labels.paint(axis="zyx"[axis], index=int(rng.integers(labels.shape[axis])), value=int(rng.integers(3)),
                             points=rng.uniform(0, size, (3, 2)), radius=4, joined=bool(rng.random() < 0.3))
         print(edit.sequence, flush=True)
+        time.sleep(pause)
         if rng.random() < 0.3:
             edit = labels.undo() or edit
             print(edit.sequence, flush=True)
@@ -64,7 +65,7 @@ for line in sys.stdin:
 
 
 def start(path: Path) -> subprocess.Popen[str]:
-    program = f"{WRITER}\nwrite(sys.argv[1], 0)"
+    program = f"{WRITER}\nwrite(sys.argv[1], 0, pause=0.01)"  # not so fast that a reader never catches up
     return subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import tempfile
 from contextlib import nullcontext
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -33,6 +36,22 @@ class Bright(nn.Module):
         return self.layer(x)
 
 
+class SavedOnce(vl.TorchModel):
+    """Written as any torch module the first time, which takes seconds; after that the same files are copied."""
+
+    written: ClassVar[dict[tuple[float, ...], tempfile.TemporaryDirectory]] = {}
+
+    def save(self, folder):
+        layer = self.module().layer
+        key = (layer.in_channels, *layer.bias.tolist())
+        if key in self.written:
+            shutil.copytree(self.written[key].name, folder, dirs_exist_ok=True)
+            return
+        super().save(folder)
+        self.written[key] = tempfile.TemporaryDirectory()
+        shutil.copytree(folder, self.written[key].name, dirs_exist_ok=True)
+
+
 def model_of(threshold=0.0, channels=1):
     spec = ModelSpec(
         learner="deep",
@@ -42,7 +61,7 @@ def model_of(threshold=0.0, channels=1):
         classes=(ClassInfo(value=1, name="dark", background=True), ClassInfo(value=2, name="bright")),
         normalisation={"mean": channels * [128.0], "deviation": channels * [40.0]},
     )
-    return vl.TorchModel(Bright(threshold, channels), spec)
+    return SavedOnce(Bright(threshold, channels), spec)
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +198,7 @@ def test_a_forecast_says_what_predicting_would_take_and_writes_nothing(ws):
     assert (whole.price, whole.images, every.price, every.images) == (1, 1, 8, 2)
     assert every.disk_bytes == pytest.approx(5 / 3 * whole.disk_bytes, rel=0.01)  # 3 planes and 2
     assert "GB on disk" in repr(whole)
-    assert repr(every).startswith("<Estimate: 2 images, about 0 s, ")
+    assert re.match(r"<Estimate: 2 images, about \d+ s, ", repr(every))
     with pytest.raises(PredictionError, match="raise memory_gb"):
         ws.forecast(model_of(), image="one", memory_gb=0.001)
     with pytest.raises(PredictionError, match="takes 3 channels"):
