@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from click.testing import CliRunner
 
-from voxloop.benchmark.economy import savings, summaries
+from voxloop.benchmark.economy import Saving, middle_of, savings, summaries
 from voxloop.benchmark.learners import learner_named
 from voxloop.benchmark.report import draw, markdown
 from voxloop.benchmark.rows import Rows, area, honesty, seconds_to, target_of, wilson
@@ -169,14 +169,24 @@ def test_seconds_are_saved_to_the_same_iou():
     rows = [*ours, *others, *all_labels]
     assert savings(rows[:-1]) == []
     (high,) = savings(rows)
-    assert (high.others, high.at_most) == (math.inf, True)
-    assert high.ours == pytest.approx(168)
-    assert high.ratio == pytest.approx(168 / 180)
+    assert (high.ours_never, high.others_never, high.draws) == (0, 1, 1)
+    assert (high.ours, high.others) == pytest.approx((168, 180))
+    assert high.bounds == pytest.approx((0, 168 / 180)), "others had not come to it when they ended"
     (low,) = savings(rows, lower=True)
-    assert low.ratio == pytest.approx((60 + 60 * 0.075 / 0.2) / (60 + 60 * 0.175 / 0.1))
+    ratio = (60 + 60 * 0.075 / 0.2) / (60 + 60 * 0.175 / 0.1)
+    assert low.bounds == pytest.approx((ratio, ratio))
     table = markdown(rows)
-    assert "| em | 0.760 | 168 | never | at most 0.93 |" in table
+    assert "| em | 0.760 | 1 | 168 | more than 180 | at most 0.93 |" in table
     assert "the other one" in table
+    # a second draw in which only the others come to it leaves both ways open; one in which neither does says nothing
+    quick, short = row(1, 0.8, seed=1, learner="forest", strategy="random"), row(1, 0.3, seed=1)
+    (open_both_ways,) = savings([*rows, quick, short])
+    assert (open_both_ways.bounds, open_both_ways.draws) == ((0, math.inf), 2)
+    (as_before,) = savings([*rows, quick | {"iou": 0.1}, short])
+    assert as_before == high
+    slow = Saving(data="b", target=0.5, ours=50, others=100, ours_never=1, others_never=0, draws=1)
+    assert middle_of([high, slow]) == pytest.approx((0.25, math.inf))
+    assert middle_of([slow]) == (0.5, math.inf)
 
 
 def test_honesty_counts_what_the_intervals_hold():

@@ -72,18 +72,31 @@ def _area(curve: Sequence[Row], start: str, until: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saving:
-    """Seconds of annotation to the same IoU, median over seeds: ours, and those of others by chance; inf where never.
+    """Seconds of annotation to the same IoU: ours, and those of others by chance.
 
-    ``ratio`` of the two: where others never reach it, ours by the seconds that others spent in vain, ``at_most``; nan
-    where ours never does.
+    Attributes
+    ----------
+    target : the IoU.
+    ours, others : mean over the draws that count; a loop that never came to it counts what it spent.
+    ours_never, others_never : in how many of these draws a loop never came to it.
+    draws : that count: draws in which neither came to it say nothing.
     """
 
     data: str
     target: float
     ours: float
     others: float
-    ratio: float
-    at_most: bool
+    ours_never: int
+    others_never: int
+    draws: int
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """What the ratio of the two is at least and at most; nan where nothing is known."""
+        if not self.draws:
+            return math.nan, math.nan
+        ratio = self.ours / self.others
+        return 0.0 if self.others_never else ratio, math.inf if self.ours_never else ratio
 
 
 def savings(rows: Iterable[Row], start: str = "places", *, lower: bool = False) -> list[Saving]:
@@ -95,14 +108,46 @@ def savings(rows: Iterable[Row], start: str = "places", *, lower: bool = False) 
     drawn = curves(rows)
     out = []
     for data in sorted({key[0] for key in drawn}):
-        own = drawn.get((data, start, "shallow", "ours"))
-        others = drawn.get((data, start, OTHERS, CHANCE))
+        own, others = (
+            {curve[0]["seed"]: curve for curve in drawn.get((data, start, *who), [])}
+            for who in (("shallow", "ours"), (OTHERS, CHANCE))
+        )
+        seeds = sorted(own.keys() & others.keys())
         ceilings = [target_of(rows, data, learner) for learner in ("shallow", OTHERS)]
-        if not own or not others or any(map(math.isnan, ceilings)):
+        if not seeds or any(map(math.isnan, ceilings)):
             continue
         target = min(ceilings) if lower else max(ceilings)
-        mine, theirs = (median(seconds_to(curve, target) for curve in runs) for runs in (own, others))
-        spent = mean(curve[-1]["seconds"] for curve in others)
-        ratio = math.nan if math.isinf(mine) else mine / (spent if math.isinf(theirs) else theirs)
-        out.append(Saving(data=data, target=target, ours=mine, others=theirs, ratio=ratio, at_most=math.isinf(theirs)))
+        pairs = [(_spent(own[seed], target), _spent(others[seed], target)) for seed in seeds]
+        pairs = [pair for pair in pairs if pair[0][1] or pair[1][1]]
+        mine, theirs = ([pair[who] for pair in pairs] for who in (0, 1))
+        out.append(
+            Saving(
+                data=data,
+                target=target,
+                ours=_mean_seconds(mine),
+                others=_mean_seconds(theirs),
+                ours_never=sum(not reached for _, reached in mine),
+                others_never=sum(not reached for _, reached in theirs),
+                draws=len(pairs),
+            )
+        )
     return out
+
+
+def middle_of(found: Iterable[Saving]) -> tuple[float, float]:
+    """What the median ratio of stacks is at least and at most; those of which nothing is known are left out."""
+    known = [one.bounds for one in found if one.draws]
+    if not known:
+        return math.nan, math.nan
+    least, most = zip(*known, strict=True)
+    return median(least), median(most)
+
+
+def _spent(curve: Sequence[Row], target: float) -> tuple[float, bool]:
+    """Seconds to the target, or those of the whole loop; whether it came to it."""
+    seconds = seconds_to(curve, target)
+    return (float(curve[-1]["seconds"]), False) if math.isinf(seconds) else (seconds, True)
+
+
+def _mean_seconds(spent: Sequence[tuple[float, bool]]) -> float:
+    return mean(seconds for seconds, _ in spent) if spent else math.nan

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, median
 
-from voxloop.benchmark.economy import CurveSummary, savings, summaries
+from voxloop.benchmark.economy import CurveSummary, middle_of, savings, summaries
 from voxloop.benchmark.rows import Row, curves, honesty, interval, seconds_to, target_of
 from voxloop.errors import VoxloopError
 from voxloop.extras import install_line
@@ -51,19 +51,34 @@ def _saved(rows: Sequence[Row]) -> list[str]:
         if not found:
             continue
         head = f"95 % of what all labels give to {words}"
-        lines += ["", f"| stack | {head} | ours, s | forest by chance, s | ratio |", "|---|---|---|---|---|"]
+        lines += [
+            "",
+            f"| stack | {head} | draws | ours, s | forest by chance, s | ratio |",
+            "|---|---|---|---|---|---|",
+        ]
         for one in found:
-            shown = "" if math.isnan(one.ratio) else f"{'at most ' if one.at_most else ''}{one.ratio:.2f}"
-            lines.append(
-                f"| {one.data} | {one.target:.3f} | {_or_never(one.ours)} | {_or_never(one.others)} | {shown} |"
-            )
-        middle = median(math.inf if math.isnan(one.ratio) else one.ratio for one in found)
-        lines.append(f"| median | | | | {_or_never(middle, 2)} |")
+            ours, others = _seconds_spent(one.ours, one.ours_never), _seconds_spent(one.others, one.others_never)
+            cells = (one.data, f"{one.target:.3f}", str(one.draws), ours, others, ratio_words(*one.bounds))
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| median | | | | | {ratio_words(*middle_of(found))} |")
     return lines
 
 
-def _or_never(seconds: float, digits: int = 0) -> str:
-    return "never" if math.isinf(seconds) else f"{seconds:.{digits}f}"
+def _seconds_spent(seconds: float, never: int) -> str:
+    if math.isnan(seconds):
+        return ""
+    return f"more than {seconds:.0f}" if never else f"{seconds:.0f}"
+
+
+def ratio_words(least: float, most: float) -> str:
+    """A ratio of which bounds are known, in words; nan: nothing is."""
+    if math.isnan(least) or (least == 0 and math.isinf(most)):
+        return "not known"
+    if math.isinf(most):
+        return f"at least {least:.2f}"
+    if least == 0:
+        return f"at most {most:.2f}"
+    return f"{least:.2f}" if least == most else f"{least:.2f} to {most:.2f}"
 
 
 def _told(rows: Sequence[Row]) -> list[str]:

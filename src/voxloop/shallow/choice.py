@@ -78,7 +78,7 @@ class Choice:
         else:
             parts.append(f"Chosen: {_blend_words(self.config, self.table)}.")
             if self.config.class_weights == "none":
-                parts.append("Classes count as often as they are labelled.")
+                parts.append("Planes are labelled whole, so classes are not evened out.")
         if self.scores:
             listed = ", ".join(f"{name} {iou:.2f}" for name, iou in self.scores.items())
             known = f"; so many strokes tell these apart to {self.noise:.2f}" if len(self.scores) > 1 else ""
