@@ -15,14 +15,15 @@ from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box
 from voxloop.model import Output
-from voxloop.prediction import task
-from voxloop.prediction.averaged import Averaged, combine_models, price, turns
+from voxloop.prediction import predict, task
+from voxloop.prediction.averaged import Averaged, combine_models, price, settle_turns, turns
 from voxloop.prediction.budget import forecast
 from voxloop.prediction.decode import semantic
 from voxloop.prediction.memory import Cost
 from voxloop.prediction.plan import order_tiles, whole
 from voxloop.prediction.planning import Limits, make_plan
 from voxloop.prediction.reading import read_outer
+from voxloop.prediction.resampled import fit_open_model
 from voxloop.store import Store
 from voxloop.volumes import open_volume
 
@@ -131,6 +132,23 @@ def test_tiled_equals_untiled_with_turns_and_an_ensemble(bench):
     assert not np.array_equal(found.probabilities.values, expected(bench, models[0]).probabilities)
     assert found.lineage["models"] == ["models/other"]
     assert len(found.model.models) == 2
+
+
+def test_arrows_of_a_small_image_are_asked_of_it_mirrored_as_well(bench):
+    outputs = (Output(name="objects", kind="flow", channels=4),)
+    model = FakeModel(replace(make_spec(classes=4), outputs=outputs))
+    run = bench.create(spec=model.spec)
+    assert task.run(bench.context(run)) == "finished"
+    assert run.result.lineage["settings"]["turns"] == run.result.model.kind == "flips"
+    assert any("turns='none': once" in event["text"] for event in bench.events(run, "log"))
+    volume, asked = open_volume(bench.picture), PredictConfig()
+    wanted = predict(model, volume, turns="flips").values
+    assert np.array_equal(predict(model, volume).values, wanted)
+    assert not np.array_equal(predict(model, volume, turns="none").values, wanted)
+    shown, _, settled = fit_open_model(volume, model, model.predict, asked)  # as one of many images
+    assert (settled.turns, shown.kind, price(shown.spec, settled.turns)) == ("flips", "flips", 4)
+    assert settle_turns(asked, model.spec, (1, 1025, 1024)).turns == "none"
+    assert settle_turns(asked, make_spec(), (1, 8, 8)).turns == "none"  # classes
 
 
 class Uphill:

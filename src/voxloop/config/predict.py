@@ -40,10 +40,11 @@ class PredictConfig(Config):
         choices=("auto", "none"),
         label="only inside",
     )
-    turns: Literal["none", "flips", "all"] = setting(
-        "none",
-        "average what the model says of the picture as it is, mirrored along every axis (4 times the work in 2-D, "
-        "8 times in 3-D), and turned by a quarter as well (8 and 16 times)",
+    turns: Literal["auto", "none", "flips", "all"] = setting(
+        "auto",
+        "average what the model says of the picture as it is, mirrored along every axis (flips: 4 times the work in "
+        "2-D, 8 times in 3-D), and turned by a quarter as well (all: 8 and 16 times); auto: flips for arrows of "
+        "objects in images of up to a million voxels, else none",
         group="Accuracy",
     )
     votes: Literal["auto", "1", "y", "x", "3", "12"] = setting(

@@ -10,19 +10,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import compress, product
-from math import lcm
+from math import lcm, prod
 from typing import Literal
 
 import numpy as np
 
+from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Shape
-from voxloop.model import Model, ModelSpec, device_memory, hasten
+from voxloop.model import Model, ModelSpec, Predictor, device_memory, hasten
 from voxloop.prediction.decode import channels_of_kind
 from voxloop.prediction.voted import Voted, axes_of, votes_of
 
-Turns = Literal["none", "flips", "all"]
+Turns = Literal["auto", "none", "flips", "all"]
 Forward = Callable[[np.ndarray], np.ndarray]
+
+#: voxels of an image up to which arrows are asked of it mirrored as well where nobody says: a second or two of work
+_SMALL = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,25 @@ class PictureTurn:
         return turned
 
 
+def settle_turns(config: PredictConfig, spec: ModelSpec, shape: Shape) -> PredictConfig:
+    """The settings with ``turns="auto"`` settled for an image of some shape; as they are where turns are named."""
+    if config.turns != "auto":
+        return config
+    mirrored = _first_arrow(spec) is not None and spec.dimensions == 2 and prod(shape) <= _SMALL
+    return config.changed(turns="flips" if mirrored else "none")
+
+
+def turns_words(asked: PredictConfig, settled: PredictConfig) -> str:
+    """What ``turns="auto"`` became, in one line; empty where that is nothing."""
+    if asked.turns == settled.turns or settled.turns == "none":
+        return ""
+    return "the picture is looked at mirrored as well, for better objects at four times the work (turns='none': once)"
+
+
 def turns(kind: Turns, dimensions: int) -> tuple[PictureTurn, ...]:
     """The ways in which a picture is turned; the first leaves it as it is."""
     mirrored = (1, 2) if dimensions == 2 else (0, 1, 2)
-    if kind == "none":
+    if kind in ("none", "auto"):  # not settled is not turned
         return (PictureTurn(),)
     flips = [PictureTurn(tuple(compress(mirrored, which))) for which in product((False, True), repeat=len(mirrored))]
     if kind == "flips":
@@ -101,11 +120,14 @@ class Averaged(Model):
                 stack.enter_context(model.open(device=device, precision=precision, threads=threads))
                 for model in self.models
             ]
-            picture_turns = turns(self.kind, self.spec.dimensions)
-            if len(opened) * len(picture_turns) == 1:
-                yield opened[0]
-            else:
-                yield _Mean(opened, picture_turns, _first_arrow(self.spec))
+            yield self.over(opened)
+
+    def over(self, opened: Sequence[Predictor]) -> Predictor:
+        """What :meth:`open` gives, over the models opened already."""
+        picture_turns = turns(self.kind, self.spec.dimensions)
+        if len(opened) * len(picture_turns) == 1:
+            return opened[0]
+        return _Mean(opened, picture_turns, _first_arrow(self.spec))
 
     def __repr__(self) -> str:
         return f"<Averaged: {len(self.models)} models, turns {self.kind!r}>"
@@ -149,7 +171,7 @@ def combine_models(models: Sequence[Model], kind: Turns = "none", votes: str = "
             "use votes=1, or turns"
         )
     models = [Voted(model, votes) if elsewhere else model for model, elsewhere in zip(models, other, strict=True)]
-    return models[0] if len(models) == 1 and kind == "none" else Averaged(models, kind)
+    return models[0] if len(models) == 1 and kind in ("none", "auto") else Averaged(models, kind)
 
 
 def _first_arrow(spec: ModelSpec) -> int | None:

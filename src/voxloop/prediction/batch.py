@@ -15,7 +15,7 @@ import numpy as np
 from voxloop.config import PredictConfig
 from voxloop.errors import DiskFullError, PredictionError, VoxloopError
 from voxloop.geometry import Box
-from voxloop.prediction.averaged import combine_models
+from voxloop.prediction.averaged import combine_models, turns_words
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.job import Costs, PredictionJob, Prepared, check_fit, check_output, make_job
 from voxloop.prediction.output import PredictionOutput
@@ -177,7 +177,9 @@ def _predict_image(context: _ImageContext, opened: _Opened, image: str, target: 
     from voxloop.prediction.task import area_of, begin, check_free, decode_objects, prepare_heard, reopen
 
     picture, config = opened.store.images.open(image), opened.config
-    shown, predictor = fit_open_model(picture, opened.model, opened.predictor, config)
+    shown, predictor, config = fit_open_model(picture, opened.model, opened.predictor, config)
+    if words := turns_words(opened.config, config):
+        context.emit("log", text=f"{image}: {words}")
     volume = shown_to(shown.spec, picture)
     for text in check_fit(shown.spec, volume, look=True):
         context.emit("warning", text=f"{image}: {text}")

@@ -46,7 +46,7 @@ def predict(
     model: Model | Sequence[Model],
     volume: Any,
     *,
-    turns: Turns = "none",
+    turns: Turns = "auto",
     votes: Literal["auto", "1", "y", "x", "3", "12"] = "auto",
     match_spacing: bool = True,
     inside: Any = None,

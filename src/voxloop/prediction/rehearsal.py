@@ -17,6 +17,7 @@ from voxloop.runs.errand import Errand, serve
 
 if TYPE_CHECKING:
     from voxloop.model import Model
+    from voxloop.prediction.averaged import Turns
 
 #: a large model that is opened from a slow disk may take this long
 PATIENCE_S = 180.0
@@ -113,7 +114,7 @@ def answer(question: dict[str, Any]) -> Estimate:
     models = [load_model(folder) for folder in question["models"]]
     model = combine_models(models, config.turns, config.votes)
     forecast = _forecast_here if config.engine == "local" else _forecast_on_workers
-    parts, warnings = forecast(question, config, model)
+    parts, warnings, turns = forecast(question, config, model)
     longest = max(parts, key=lambda part: part.seconds)
     warnings += filter(None, [less_allowed(longest.allowed_bytes, config)])
     return Estimate(
@@ -130,14 +131,14 @@ def answer(question: dict[str, Any]) -> Estimate:
         device_allowed_bytes=longest.device_allowed_bytes,
         warnings=tuple(warnings),
         images=len(parts),
-        price=price(models[0].spec, config.turns, len(models), config.votes),
+        price=price(models[0].spec, turns, len(models), config.votes),
     )
 
 
 def _forecast_here(
     question: dict[str, Any], config: PredictConfig, model: Model
-) -> tuple[list[PlannedForecast], list[str]]:
-    """A forecast for each image, and what the model may not like about them, made on this machine.
+) -> tuple[list[PlannedForecast], list[str], Turns]:
+    """A forecast for each image, what the model may not like about them, and how one is turned, made on this machine.
 
     Of several images those that cannot be predicted are named in the warnings. Raises PredictionError where none can.
     """
@@ -148,7 +149,7 @@ def _forecast_here(
     images = [question["image"]] if isinstance(question["image"], str) else question["image"]
     box = question["region"] and Box.from_json(question["region"])
     forecasts, warnings, refused = list[PlannedForecast](), list[str](), list[VoxloopError]()
-    costs = Costs()
+    costs, turns = Costs(), config.turns
     with (
         Store.open(question["workspace"], read_only=True) as store,
         model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor,
@@ -157,11 +158,12 @@ def _forecast_here(
             name = f"{image}: " if len(images) > 1 else ""
             try:
                 volume = store.images.open(image)
-                shown, spaced_predictor = fit_open_model(volume, model, predictor, config)
+                shown, spaced_predictor, settled = fit_open_model(volume, model, predictor, config)
                 volume = shown_to(shown.spec, volume)
                 warnings += [f"{name}{text}" for text in check_fit(shown.spec, volume, look=True, region=box)]
-                job = make_job(shown.spec, spaced_predictor, volume, config, box)
+                job = make_job(shown.spec, spaced_predictor, volume, settled, box)
                 forecast, within_tolerance = job.rehearse(costs.of(job))
+                turns = turns if turns not in ("auto", "none") else settled.turns
             except VoxloopError as error:
                 refused.append(error)
                 warnings.append(f"{name}{error}")
@@ -171,20 +173,23 @@ def _forecast_here(
                 warnings.append(f"{name}{halo_warning(config)}")
     if not forecasts:
         raise refused[0]
-    return forecasts, warnings
+    return forecasts, warnings, turns
 
 
 def _forecast_on_workers(
     question: dict[str, Any], config: PredictConfig, model: Model
-) -> tuple[list[PlannedForecast], list[str]]:
+) -> tuple[list[PlannedForecast], list[str], Turns]:
     """As :func:`_forecast_here`, by a worker for one image; workers share the time. No worker: PredictionError."""
+    from voxloop.prediction.averaged import settle_turns
     from voxloop.prediction.cluster import Cluster, Ticket
     from voxloop.prediction.job import check_fit
     from voxloop.prediction.resampled import fit_model, shown_to
     from voxloop.store import Store
+    from voxloop.volumes import shape_zyx
 
     with Store.open(question["workspace"], read_only=True) as store:
         volume = store.images.open(question["image"])
+        turns = settle_turns(config, model.spec, shape_zyx(volume)).turns
         shown = fit_model(model, volume, config)
         volume = shown_to(shown.spec, volume)
         box = question["region"] and Box.from_json(question["region"])
@@ -208,7 +213,7 @@ def _forecast_on_workers(
         assert prepared is not None  # nothing halts it
         if not prepared.within_tolerance:
             warnings.append(halo_warning(config))
-        return [replace(prepared.forecast, seconds=prepared.forecast.seconds / len(workers))], warnings
+        return [replace(prepared.forecast, seconds=prepared.forecast.seconds / len(workers))], warnings, turns
 
 
 def main() -> None:

@@ -21,9 +21,9 @@ from voxloop.config import PredictConfig
 from voxloop.errors import ConfigError, ModelError
 from voxloop.geometry import Shape
 from voxloop.model import Model, ModelSpec, Predictor, device_memory, hasten
-from voxloop.prediction.averaged import combine_models
+from voxloop.prediction.averaged import Averaged, combine_models, settle_turns
 from voxloop.prediction.budget import is_planar
-from voxloop.volumes import channels_of, spacing_of
+from voxloop.volumes import channels_of, shape_zyx, spacing_of
 from voxloop.volumes.exposure import as_exposed
 
 if TYPE_CHECKING:
@@ -76,15 +76,23 @@ def fit_model(model: Model, volume: DataArray, config: PredictConfig) -> Model:
 
 def fit_open_model(
     volume: DataArray, model: Model, predictor: Predictor, config: PredictConfig
-) -> tuple[Model, Predictor]:
-    """A model that is open already, and what it is called by, as a volume is shown to it."""
+) -> tuple[Model, Predictor, PredictConfig]:
+    """A model that is open already, what it is called by, as a volume is shown to it, and settings settled for that.
+
+    Turns that are named the model has already.
+    """
+    settled = settle_turns(config, model.spec, shape_zyx(volume))
+    if config.turns == "auto" and settled.turns != "none":
+        model = turned = Averaged([model], settled.turns)
+        predictor = turned.over([predictor])
     shown = fit_model(model, volume, config)
-    return shown, shown.over(predictor) if isinstance(shown, Resampled) else predictor
+    return shown, shown.over(predictor) if isinstance(shown, Resampled) else predictor, settled
 
 
 def prepare_model(models: Sequence[Model], config: PredictConfig, volume: DataArray) -> Model:
     """One model of several, turned and voting as settings say, at the voxel size of a volume."""
-    return fit_model(combine_models(models, config.turns, config.votes), volume, config)
+    settled = settle_turns(config, models[0].spec, shape_zyx(volume))
+    return fit_model(combine_models(models, settled.turns, config.votes), volume, config)
 
 
 def factors_of(spec: ModelSpec, volume: DataArray) -> Factors | None:

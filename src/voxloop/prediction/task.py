@@ -19,6 +19,7 @@ from voxloop.config import ObjectsConfig, PredictConfig
 from voxloop.errors import DiskFullError, PredictionError, RunError, WorkspaceError
 from voxloop.geometry import Box
 from voxloop.model import Halted, Model, Predictor, load_model
+from voxloop.prediction.averaged import settle_turns, turns_words
 from voxloop.prediction.budget import PlannedForecast, duration, halo_warning, less_allowed
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.job import PredictionJob, Prepared, check_fit, check_output, make_job
@@ -27,7 +28,7 @@ from voxloop.prediction.prediction_loop import PredictionLoop, last_order
 from voxloop.prediction.resampled import Resampled, exposure_words, prepare_model, shown_to
 from voxloop.runs.runner import read_config
 from voxloop.store.layout import Layout
-from voxloop.volumes import spacing_of
+from voxloop.volumes import shape_zyx, spacing_of
 from voxloop.volumes.volume import origin_of
 
 if TYPE_CHECKING:
@@ -50,12 +51,15 @@ def run(context: TaskContext) -> str:
     """
     from voxloop.store import Store
 
-    config = PredictConfig.from_json(context.settings)
+    asked = PredictConfig.from_json(context.settings)
     context.emit("log", text="opening the model and the image")
     models = load_models(context)
     say_which_model(context)
     with Store.open(context.workspace, read_only=True) as store:
         picture = volume = store.images.open(context.config["image"])
+        config = settle_turns(asked, models[0].spec, shape_zyx(volume))
+        if words := turns_words(asked, config):
+            context.emit("log", text=words)
         model = prepare_model(models, config, volume)
         volume = shown_to(model.spec, volume)
         if words := exposure_words(model.spec):
@@ -273,7 +277,7 @@ def begin(
         "frames": job.volume.attrs.get("z_kind") == "frame",
         "probabilities": job.config.probabilities,
         "uncertainty": job.config.measure if job.config.uncertainty else None,
-        "lineage": _lineage(context, model),
+        "lineage": _lineage(context, model, job.config),
         "seam": seam.to_json() if seam else None,
         "target": "instances" if learnt_objects(model.spec) else "semantic",
     }
@@ -321,7 +325,7 @@ def _level(context: TaskContext, store: Store) -> str:
     return str(trained_level or (names[0] if names else "labels"))
 
 
-def _lineage(context: TaskContext, model: Model) -> dict[str, Any]:
+def _lineage(context: TaskContext, model: Model, config: PredictConfig) -> dict[str, Any]:
     parent = _parent(context)
     return {
         "run": context.name,
@@ -333,7 +337,7 @@ def _lineage(context: TaskContext, model: Model) -> dict[str, Any]:
         "model_words": context.config.get("model_words"),
         "trained_by": context.config.get("parent"),
         "labels": parent.get("labels", {}),
-        "settings": context.settings,
+        "settings": {**context.settings, **({} if config.turns == "none" else {"turns": config.turns})},
         "region": context.config.get("region"),
         "constrain": context.config.get("constrain"),
         "versions": {"python": platform.python_version(), **_versions()},
