@@ -6,6 +6,7 @@ Order of things: lock the run, wait in the device's line, say ``started``, call 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import platform
@@ -158,11 +159,19 @@ def _call_task(context: RunContext) -> str:
     context.began = time.monotonic()  # waiting in line is none of its time
     context.emit("started", **_circumstances(context))
     task: Callable[[RunContext], str] = tasks.load(context.config["task"])
+    _collect_garbage()
     with sinks.listening(context):
         outcome = task(context)
     if outcome not in OUTCOMES:
         raise RunError(f"{context.config['task']} ended with {unknown('word', outcome, OUTCOMES)}")
     return outcome
+
+
+def _collect_garbage() -> None:
+    """From now on, where the process began without; what was imported is none and is not looked at again."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _start_what_follows(context: RunContext) -> None:

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from voxloop.config.network import DEEPEST, VOLUMETRIC
 from voxloop.deep.networks.downloads import soon
 from voxloop.deep.networks.imagenet import OFFLINE_ENCODER, installed_weights
+from voxloop.deep.networks.quick_start import Unfilled
 from voxloop.deep.networks.weight_file import load_encoder
 from voxloop.errors import ConfigError, ModelError, nearest
 from voxloop.geometry import Shape
@@ -208,7 +209,7 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwo
         encoder_weights = encoder_weights if installed is None else str(installed)
     online = encoder_weights if encoder_weights == "imagenet" else None
     try:
-        with soon() if online else nullcontext():
+        with soon() if online else nullcontext(), Unfilled():
             core = smp.create_model(**{**smp_arguments(config), "encoder_weights": online})
     except Exception as error:  # smp, timm and the hub raise whatever comes to hand
         raise _explain(config, encoder_weights, error) from error
