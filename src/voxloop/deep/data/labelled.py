@@ -97,9 +97,10 @@ def _add_cells(
         box = grid.box(cell).meet(chunk)
         assert box is not None  # the grid gave only cells that the chunk touches
         part = values[box.within(chunk).slices]
-        counts = np.bincount(part.ravel(), minlength=classes + 1)[1:]
-        if not counts.any():
+        found = part[part > 0]
+        if not len(found):
             continue
+        counts = np.bincount(found, minlength=classes + 1)[1:]
         anchors = [_some(part == value, box.start, rng) for value in range(1, classes + 1)]
         if cell in out.counts:  # a cell may reach over several chunks
             out.counts[cell] = out.counts[cell] + counts
@@ -127,6 +128,8 @@ def _links(mask: np.ndarray, chunk: Box, grid: Grid) -> set[tuple[Cell, Cell]]:
         for face in range((start[axis] // size + 1) * size, start[axis] + mask.shape[axis], size):
             at = face - start[axis]
             touching = np.argwhere(np.take(own, at - 1, axis) & np.take(own, at, axis))
+            if not len(touching):
+                continue
             here = (np.insert(touching, axis, at, axis=1) + start) // np.array(grid.cell)
             for z, y, x in np.unique(here, axis=0).tolist():
                 after = (z, y, x)

@@ -66,12 +66,12 @@ class TrainPanel(Panel):
         self._stale = True
         self._busy = False  # whether a training needs the machine
         self._refused = False  # whether settings that make no sense were complained of
-        self._opened = False  # whether a forecast is due that nobody asked for by a change
+        self._opened = False  # whether it was opened just now: a forecast is due that nobody asked for by a change
         self._touched = False  # whether somebody means to train
         self._poll = Poll(self, self._look, self._show_look, failed=self._look_failed)
         self._build()
         self.learner = "shallow" if machine().small or missing("deep") else find_last_used(self.ws.runs.values())
-        self._touched = False  # a process that loads the network is started once somebody means to use one
+        self._touched = False  # by nobody but us
         self.refresh()
         self.every(1.0, self._look_now)
         self.on_close(self._close_children)
@@ -250,8 +250,12 @@ class TrainPanel(Panel):
         self._warm()
 
     def _warm(self) -> None:
-        """Have a process ready that has imported the network's learner, once somebody means to train one."""
-        if self.learner == "deep" and self._touched and not self._busy and not self.bar.button.disabled:
+        """Have a process ready that has imported the network's learner, once somebody means to train one.
+
+        Who opens the panel where a network was trained last is likely to; it is not kept up while nobody does a thing.
+        """
+        meant = self.learner == "deep" and (self._touched or self._opened)
+        if meant and not self._busy and not self.bar.button.disabled:
             self.in_thread(lambda: self.ws.runs.warm(_NETWORK))
 
     def _offer_sets(self) -> None:
