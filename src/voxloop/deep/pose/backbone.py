@@ -146,6 +146,9 @@ def _scaled(maps: Tensor, usual: Tensor | None) -> Tensor:
 class _Encoder(nn.Module):
     """Two convolutions a level, each level smaller and wider than the one before: that of SLEAP and of U-Net."""
 
+    #: where its weights come from, in words
+    origin: str
+
     def __init__(self, config: BackboneConfig) -> None:
         super().__init__()
         self.out_channels = [config.width(level) for level in range(len(config.halvings) + 1)]
