@@ -173,6 +173,15 @@ class PartPredictor(Protocol):
 
 
 @runtime_checkable
+class FocusedPredictor(Protocol):
+    """A predictor that computes a small part of a large block with little more than the part."""
+
+    def focused(self, block: np.ndarray, inner: Box) -> np.ndarray | None:
+        """Outputs (out, z, y, x) of a part of a raw block (c, z, y, x); None where the whole takes no longer."""
+        ...
+
+
+@runtime_checkable
 class DecodingPredictor(Protocol):
     """A predictor that makes labels and uint8 images itself, without holding all probabilities at once."""
 
@@ -226,6 +235,9 @@ def predict_part(predictor: Predictor, block: np.ndarray, inner: Box) -> np.ndar
     """Probabilities (out, z, y, x) float32 of a part of a raw block (c, z, y, x)."""
     if isinstance(predictor, PartPredictor):
         return predictor.region(block, inner)
+    focused = predictor.focused(block, inner) if isinstance(predictor, FocusedPredictor) else None
+    if focused is not None:
+        return focused
     part: np.ndarray = predictor(block[None])[0][:, *inner.slices]
     return part
 

@@ -104,11 +104,12 @@ def _check_size(work: PredictionJob, outers: list[Box]) -> None:
 
 
 def _predict(work: PredictionJob, cell: Box, outer: Box) -> Decoded:
+    from voxloop.prediction.decode import learnt_objects
+
     cut = cell.within(outer)
-    if work.by_parts:
-        output = work.part(work.read(outer), cut)
-        return work.decode(output, Box.whole(cell.shape))
-    return work.decode(work.predict(outer), cut)
+    if learnt_objects(work.spec):
+        return work.decode(work.predict(outer), cut)
+    return work.decode(work.part(work.read(outer), cut), Box.whole(cell.shape))
 
 
 def _ready(job: Job, config: PredictConfig) -> _Ready:

@@ -178,9 +178,7 @@ class PredictionJob:
 
     def core(self, block: Block) -> np.ndarray:
         """:meth:`predict` of the core of a block alone."""
-        if self.by_parts:
-            return self.part(self.read(block.outer), block.cut)
-        return self.predict(block.outer)[:, *block.cut.slices]
+        return self.part(self.read(block.outer), block.cut)
 
     def _core(self, block: Block) -> np.ndarray:
         """:meth:`core`, said beforehand."""

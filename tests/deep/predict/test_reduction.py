@@ -9,7 +9,9 @@ from torch import nn
 
 from voxloop.deep.exchange.torch_model import TorchModel
 from voxloop.deep.networks.network import NetworkConfig, build
+from voxloop.deep.predict.focus import Focus
 from voxloop.deep.predict.reduction import agrees, split_head
+from voxloop.geometry import Box
 from voxloop.model import ClassInfo, ModelSpec, Output
 from voxloop.prediction.decode import semantic
 from voxloop.prediction.memory import peak_memory
@@ -115,3 +117,17 @@ def test_a_hundred_classes_take_little_more_memory_than_two():
                 predictor.reduce(batch, values=values, measure="margin", keep=False)
         peaks.append(peak.bytes)
     assert peaks[1] < 1.3 * peaks[0] + 20e6
+
+
+def test_a_part_of_a_large_block_is_what_the_whole_says_there_and_takes_little_more(unet):
+    block = np.random.default_rng(0).normal(size=(1, 2, 384, 416)).astype(np.float32)
+    for inner in (Box((1, 0, 10), (2, 40, 64)), Box((0, 340, 370), (2, 384, 416))):
+        with TorchModel(unet, spec_of(3)).open(threads=1) as predictor:
+            part = predictor.focused(block, inner)
+            assert part is not None
+            np.testing.assert_allclose(part, predictor(block[None])[0][:, *inner.slices], atol=1e-4)
+            assert predictor.focused(block, Box((0, 0, 0), (2, 384, 320))) is None
+    # what lies between two voxels of a coarse level depends on the size of all
+    resized = build(NetworkConfig(architecture="Segformer", encoder="mit_b0", channels=1, outputs=3)).eval()
+    assert Focus.of(resized, 1, 32) is None
+    assert Focus.of(nn.Sequential(unet, nn.Conv2d(3, 3, 3, padding=1)), 1, 32) is None, "something comes behind it"

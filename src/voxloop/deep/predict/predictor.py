@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from torch.nn import functional as F
 
 from voxloop.deep.networks.device import GpuMemory, autocast, lay_out, move_network
 from voxloop.deep.predict import engine
+from voxloop.deep.predict.focus import Focus
 from voxloop.deep.predict.reduction import Kept, SplitNetwork, agrees, apply_head, split_head, strips
 from voxloop.deep.predict.rows import FedRows
 from voxloop.deep.predict.streaming import ROOMY
 from voxloop.deep.transfer import runtime, sent
 from voxloop.errors import ConfigError, ModelError
+from voxloop.geometry import Box
 from voxloop.model import Halted, ModelSpec
 
 #: size of the network's voxels against those of the image, zyx: 0.5 has half as many
@@ -52,6 +55,7 @@ class NetworkPredictor:
         self._sigmoid = spec.activation == "sigmoid"
         channels = spec.channels * self._slices
         self._rows = FedRows(self._module, spec, channels, self._zoom, self._steps, device, precision)
+        self._focus: Focus | object | None = _UNTRIED
         self._trial: engine.Trial | None = None
         #: how many times longer the network takes where it is fed with rows, for torch does that
         self.rows_longer = 1.0
@@ -195,6 +199,27 @@ class NetworkPredictor:
                     logits = apply_head(features, split, rows)
                 reduction.fill(rows, logits)
         return [_stack_planes([reduction.one(i * z + plane) for plane in range(z)]) for i in range(n)]
+
+    def focused(self, block: np.ndarray, inner: Box) -> np.ndarray | None:
+        """Outputs (out, z, y, x) of a part of a raw block (c, z, y, x), to rounding those of the whole.
+
+        None where the whole takes no longer.
+        """
+        size = block.shape[-2:]
+        part = (inner.start[1], inner.stop[1]), (inner.start[2], inner.stop[2])
+        if self._volumetric or any(zoom != 1 for zoom in self._zoom) or 2 * prod(inner.shape[1:]) > prod(size):
+            return None
+        if self._focus is _UNTRIED:
+            self._focus = Focus.of(self._module, self._spec.channels * self._slices, max(self._steps))
+        focus = self._focus
+        if not isinstance(focus, Focus) or not focus.pays(part, size, self.rows_longer):
+            return None
+        with torch.inference_mode():
+            pixels = self._pixels(self._check(block[None]))[inner.slices[0]]
+            with autocast(self._device, self._precision):
+                logits = torch.cat([focus(one, part).float() for one in pixels.split(1)])
+            values: np.ndarray = self._said(logits).cpu().numpy()
+        return np.ascontiguousarray(values.transpose(1, 0, 2, 3))
 
     def bytes_per_column(self) -> float | None:
         """Bytes held for each voxel of a row where the network is fed with rows; None: it cannot be.
