@@ -24,6 +24,7 @@ NAMES = {
     "precision": "precision: of what is found, is there",
     "recall": "recall: of what is there, is found",
     "count_error": "count is off by, mean over pictures",
+    "count_error_of_all": "counts are off by, added up, of all that there are",
     "accuracy": "accuracy",
     "balanced_accuracy": "mean of the accuracies of classes",
 }

@@ -98,15 +98,21 @@ def best_threshold(counted: Sequence[PictureCount]) -> float:
 
 
 def detected(counted: Sequence[PictureCount], threshold: float) -> dict[str, float]:
-    """``f1``, ``precision``, ``recall`` and ``count_error`` (mean over pictures, a share of the true number)."""
+    """``f1``, ``precision``, ``recall``, and how far counts are off: ``count_error`` and ``count_error_of_all``.
+
+    The first is the mean over pictures, each a share of its own true number; the second adds up how far all pictures
+    are off, as a share of all that there are, so that a picture of few counts little.
+    """
     row = int(np.argmin(np.abs(_CANDIDATES - threshold)))
     hits, made_up, missed = np.sum([one.counts[row] for one in counted], axis=0).tolist()
-    errors = [abs(one.counts[row, 0] + one.counts[row, 1] - one.true) / max(1, one.true) for one in counted]
+    off = np.array([abs(one.counts[row, 0] + one.counts[row, 1] - one.true) for one in counted])
+    true = np.array([one.true for one in counted])
     return {
         "f1": f_score(hits, made_up, missed),
         "precision": hits / max(1, hits + made_up),
         "recall": hits / max(1, hits + missed),
-        "count_error": float(np.mean(errors)),
+        "count_error": float(np.mean(off / np.maximum(1, true))),
+        "count_error_of_all": float(off.sum() / max(1, true.sum())),
     }
 
 

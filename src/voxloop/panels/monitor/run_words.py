@@ -64,9 +64,10 @@ _METRICS = {
     "p95_px": "95th percentile of distances, pixels",
     "within_3px": "share of nodes within 3 pixels",
     "count_error": "error of the count, a share",
+    "count_error_of_all": "errors of counts added up, a share of all",
 }
 #: those that are better the lower they are
-_LOWER = ("loss", "median_px", "p95_px", "count_error")
+_LOWER = ("loss", "median_px", "p95_px", "count_error", "count_error_of_all")
 
 
 def metric_title(metric: str) -> str:
