@@ -16,6 +16,8 @@ _VALIDATIONS = 8
 _NEVER = 1e300
 #: difference of the score that held-out labels cannot tell from chance: of very many cells, and of a single one
 _NOISE, _NOISE_OF_ONE = 0.01, 0.25
+#: share of the loss of a single held-out picture that cannot be told from chance
+_NOISE_OF_LOSS = 0.2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,15 +97,16 @@ class TrainingState:
         A few strokes cannot tell weights apart whose score differs by less than chance, which falls with the root of
         the number of cells; of those the newest are kept, which have seen and averaged most, unless ``strict``: then
         only a higher score than ever is better. Only a higher score or a lower loss than ever, by more than ``least``,
-        ends a plateau. Without a score the loss alone decides.
+        ends a plateau. Without a score the loss alone decides, over so many held-out pictures: of those as low as any
+        up to chance the newest are kept, which have learnt at the lowest rate.
         """
         first, before = self.best_loss == _NEVER, self.best_score
-        lower = loss < self.best_loss
         progress = loss < self.best_loss - least or (score is not None and score > self.best_score + least)
         self.best_loss = min(self.best_loss, loss)
         self.plateau = 0 if progress else self.plateau + 1
         if score is None:
-            return lower
+            chance = 0.0 if strict else _NOISE_OF_LOSS / math.sqrt(max(1, cells))
+            return loss <= self.best_loss * (1 + chance)
         self.best_score = max(self.best_score, score)
         if strict:
             return first or score > before
