@@ -138,13 +138,14 @@ class Checks:
         if self._device.type != "cuda":
             yield Row("out of memory", "only on a GPU of NVIDIA")
             return
-        total = torch.cuda.mem_get_info(self._device)[1]
+        number = torch.cuda.current_device() if self._device.index is None else self._device.index
+        total = torch.cuda.mem_get_info(number)[1]
         torch.cuda.empty_cache()
-        torch.cuda.set_per_process_memory_fraction(min(1.0, _LITTLE / total), self._device)
+        torch.cuda.set_per_process_memory_fraction(min(1.0, _LITTLE / total), number)
         try:
             run = self._run("little", batch_size=256, steps_per_epoch=4)
         finally:
-            torch.cuda.set_per_process_memory_fraction(1.0, self._device)
+            torch.cuda.set_per_process_memory_fraction(1.0, number)
         halved = [event["text"] for event in run.events if "out of memory" in str(event.get("text"))]
         done = len(run.losses()) == 4
         yield Row(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -217,8 +215,6 @@ def _forecast_on_workers(
 
 
 def main() -> None:
-    with contextlib.suppress(OSError):
-        os.nice(5)  # it must not make the picture stutter
     serve(lambda question: asdict(answer(question)))
 
 

@@ -52,7 +52,8 @@ def has_bfloat16() -> bool:
 def resolve_precision(name: str, device: torch.device, predicting: bool = False) -> torch.dtype:
     """Number format of the forward pass; ``auto``: bfloat16 on a GPU that has it, else float16, else float32.
 
-    ``predicting``: nothing is learnt, so that a processor that has bfloat16 may compute in it as well.
+    ``predicting``: classes of voxels are told, so that a processor that has bfloat16 may compute in it as well. Not
+    where places are found: those lie between pixels, by how neighbours differ, and bfloat16 keeps two digits of each.
     """
     if name == "auto" and predicting and device.type == "cpu":
         return torch.bfloat16 if has_bfloat16() else torch.float32
