@@ -76,7 +76,7 @@ class Saving:
 
     Attributes
     ----------
-    target : the IoU.
+    target : the IoU, mean over draws; the seed of some stacks says which part of them it is.
     ours, others : mean over the draws that count; a loop that never came to it counts what it spent.
     ours_never, others_never : in how many of these draws a loop never came to it.
     draws : that count: draws in which neither came to it say nothing.
@@ -113,17 +113,19 @@ def savings(rows: Iterable[Row], start: str = "places", *, lower: bool = False) 
             for who in (("shallow", "ours"), (OTHERS, CHANCE))
         )
         seeds = sorted(own.keys() & others.keys())
-        ceilings = [target_of(rows, data, learner) for learner in ("shallow", OTHERS)]
-        if not seeds or any(map(math.isnan, ceilings)):
+        targets = [_target(rows, data, seed, lower) for seed in seeds]
+        if not seeds or any(map(math.isnan, targets)):
             continue
-        target = min(ceilings) if lower else max(ceilings)
-        pairs = [(_spent(own[seed], target), _spent(others[seed], target)) for seed in seeds]
+        pairs = [
+            (_spent(own[seed], target), _spent(others[seed], target))
+            for seed, target in zip(seeds, targets, strict=True)
+        ]
         pairs = [pair for pair in pairs if pair[0][1] or pair[1][1]]
         mine, theirs = ([pair[who] for pair in pairs] for who in (0, 1))
         out.append(
             Saving(
                 data=data,
-                target=target,
+                target=mean(targets),
                 ours=_mean_seconds(mine),
                 others=_mean_seconds(theirs),
                 ours_never=sum(not reached for _, reached in mine),
@@ -141,6 +143,16 @@ def middle_of(found: Iterable[Saving]) -> tuple[float, float]:
         return math.nan, math.nan
     least, most = zip(*known, strict=True)
     return median(least), median(most)
+
+
+def _target(rows: Sequence[Row], data: str, seed: int, lower: bool) -> float:
+    """The IoU that both are compared at in a draw; of all labels of the same seed where these were learned."""
+    same = [row for row in rows if row["seed"] == seed]
+    ceilings = []
+    for learner in ("shallow", OTHERS):
+        own = target_of(same, data, learner)
+        ceilings.append(target_of(rows, data, learner) if math.isnan(own) else own)
+    return math.nan if any(map(math.isnan, ceilings)) else min(ceilings) if lower else max(ceilings)
 
 
 def _spent(curve: Sequence[Row], target: float) -> tuple[float, bool]:

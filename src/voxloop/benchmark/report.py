@@ -161,10 +161,15 @@ def draw(rows: Sequence[Row], path: Path) -> Path:
 
 
 def _line(axis: object, runs: Sequence[Sequence[Row]], label: str, color: str, style: str) -> None:
-    """The mean over seeds, round by round, and the band of its 90 % interval."""
+    """The mean over seeds, round by round, and the band of its 90 % interval; of two seeds both, which span no such."""
     rounds = range(min(len(run) for run in runs))
     seconds = [sum(run[at]["seconds"] for run in runs) / len(runs) for at in rounds]
     summary = [interval([run[at]["iou"] for run in runs]) for at in rounds]
     axis.plot(seconds, [one[0] for one in summary], style, color=color, label=label, lw=1.5)  # type: ignore[attr-defined]
+    if len(runs) == 2:
+        for run in runs:
+            values = [row["iou"] for row in run]
+            axis.plot([row["seconds"] for row in run], values, style, color=color, alpha=0.35, lw=0.8)  # type: ignore[attr-defined]
+        return
     low, high = [one[0] - one[1] for one in summary], [one[0] + one[1] for one in summary]
     axis.fill_between(seconds, low, high, color=color, alpha=0.12, lw=0)  # type: ignore[attr-defined]
