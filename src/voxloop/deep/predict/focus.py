@@ -88,7 +88,7 @@ class Focus:
                 return None
             return tuple([crop(one) for one in each] if isinstance(each, list) else crop(each) for each in inputs)
 
-        hook = self._core.decoder.register_forward_pre_hook(given)  # type: ignore[union-attr]
+        hook = self._core.get_submodule("decoder").register_forward_pre_hook(given)
         try:
             out: Tensor = self._module(pixels)
         finally:
@@ -117,7 +117,7 @@ class _Decoder(nn.Module):
 
     def __init__(self, core: nn.Module) -> None:
         super().__init__()
-        self.decoder, self.head = core.decoder, core.segmentation_head
+        self.decoder, self.head = core.get_submodule("decoder"), core.get_submodule("segmentation_head")
         self._channels: list[int] = list(core.encoder.out_channels)  # type: ignore[union-attr, arg-type]
 
     def forward(self, picture: Tensor) -> Tensor:
