@@ -46,6 +46,12 @@ def python(*arguments: str) -> list[str]:
     return [sys.executable, "-P", *arguments]
 
 
+def is_own() -> bool:
+    """Whether this process runs a module of this package, and no notebook or script of somebody's."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return spec is not None and spec.name.partition(".")[0] == "voxloop"
+
+
 def spawn(
     arguments: Sequence[str], *, detached: bool, variables: Mapping[str, str] | None = None, **streams: Any
 ) -> subprocess.Popen[bytes]:

@@ -16,6 +16,8 @@ from voxloop.store.teaching import freeze
 
 RUN = """
     import json, sys
+    import voxloop.runs
+    __spec__ = voxloop.runs.__spec__  # as python -m voxloop.runs has it
     from voxloop.runs import runner, tasks
     tasks.warm("voxloop.deep.learner:train")
     def packages():
@@ -48,3 +50,8 @@ def test_a_training_imports_no_further_package_and_the_compiler_once_it_compiles
 
 def test_the_learner_says_how_it_warms():
     assert sys.modules[tasks.load("voxloop.deep.learner:train").__module__].warm is learner.warm
+
+
+def test_a_script_of_somebody_has_torch_as_it_is():
+    assert "voxloop.deep.networks" in sys.modules
+    assert not any(type(finder).__module__.startswith("voxloop") for finder in sys.meta_path)
