@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.begin.warming import warm as warm  # found here by a spare process
+from voxloop.deep.begin import warming
 from voxloop.deep.training.team import team_of
 from voxloop.deep.training.training import Training
 from voxloop.runs.context import TaskContext
@@ -29,3 +29,8 @@ def train(context: TaskContext, *, rank: int = 0, port: int | None = None) -> st
             return training.run()
         finally:
             training.close()
+
+
+def warm() -> None:
+    """Called by a spare process while it waits for a run."""
+    warming.warm(train, f"{__name__}:{train.__name__}")
