@@ -99,6 +99,8 @@ def test_coordinates_are_those_of_the_volume(volume):
 def test_model_and_volume_must_agree(volume):
     with pytest.raises(PredictionError, match="takes 3 channels, the volume has 1"):
         predict(FakeModel(make_spec(channels=3)), volume)
+    with pytest.raises(PredictionError, match="an empty list holds no model"):
+        predict([], volume)
     with pytest.raises(PredictionError, match=r"allowed.*max_voxels"):
         predict(FakeModel(make_spec(known=False)), volume, max_voxels=100)[:, 0].compute()
 

@@ -109,6 +109,8 @@ def predict(
 
     volume = as_volume(volume)
     models = list(model) if isinstance(model, Sequence) else [model]
+    if not models:
+        raise PredictionError("an empty list holds no model; name one at least")
     for one in models:
         if not hasattr(one, "spec"):
             raise PredictionError(f"{shown(one)} is no model; vl.load_model(folder) and run.model() are")
