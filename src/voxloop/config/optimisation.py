@@ -23,18 +23,14 @@ Optimiser = Literal[
 ]
 
 
+def _share_of_rate(default: float | None, words: str) -> Any:
+    """A field that is a share of the learning rate."""
+    return setting(default, words, group="Optimisation", unit="times", gt=0, le=1, log=True, advanced=True)
+
+
 def encoder_rate_setting(empty: str) -> Any:
     """The field ``encoder_rate``; ``empty`` says what holds where nothing is given."""
-    return setting(
-        None,
-        f"learning rate of the encoder, as a share of that of the rest; empty: {empty}",
-        group="Optimisation",
-        unit="times",
-        gt=0,
-        le=1,
-        log=True,
-        advanced=True,
-    )
+    return _share_of_rate(None, f"learning rate of the encoder, as a share of that of the rest; empty: {empty}")
 
 
 class OptimisationSettings(Config):
@@ -145,16 +141,7 @@ class OptimisationSettings(Config):
         ge=0,
         le=100_000,
     )
-    unfrozen_rate: float = setting(
-        1.0,
-        "learning rate after that phase, as a share of the one before",
-        group="Optimisation",
-        unit="times",
-        gt=0,
-        le=1,
-        log=True,
-        advanced=True,
-    )
+    unfrozen_rate: float = _share_of_rate(1.0, "learning rate after that phase, as a share of the one before")
     encoder_rate: float | None = encoder_rate_setting(
         "a tenth where it begins with weights of ImageNet, which a full rate would undo, else the same"
     )

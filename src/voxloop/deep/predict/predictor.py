@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -55,7 +56,6 @@ class NetworkPredictor:
         self._sigmoid = spec.activation == "sigmoid"
         channels = spec.channels * self._slices
         self._rows = FedRows(self._module, spec, channels, self._zoom, self._steps, device, precision)
-        self._focus: Focus | object | None = _UNTRIED
         self._trial: engine.Trial | None = None
         #: how many times longer the network takes where it is fed with rows, for torch does that
         self.rows_longer = 1.0
@@ -200,6 +200,10 @@ class NetworkPredictor:
                 reduction.fill(rows, logits)
         return [_stack_planes([reduction.one(i * z + plane) for plane in range(z)]) for i in range(n)]
 
+    @cached_property
+    def _focus(self) -> Focus | None:
+        return Focus.of(self._module, self._spec.channels * self._slices, max(self._steps))
+
     def focused(self, block: np.ndarray, inner: Box) -> np.ndarray | None:
         """Outputs (out, z, y, x) of a part of a raw block (c, z, y, x), to rounding those of the whole.
 
@@ -209,10 +213,8 @@ class NetworkPredictor:
         part = (inner.start[1], inner.stop[1]), (inner.start[2], inner.stop[2])
         if self._volumetric or any(zoom != 1 for zoom in self._zoom) or 2 * prod(inner.shape[1:]) > prod(size):
             return None
-        if self._focus is _UNTRIED:
-            self._focus = Focus.of(self._module, self._spec.channels * self._slices, max(self._steps))
         focus = self._focus
-        if not isinstance(focus, Focus) or not focus.pays(part, size, self.rows_longer):
+        if focus is None or not focus.pays(part, size, self.rows_longer):
             return None
         with torch.inference_mode():
             pixels = self._pixels(self._check(block[None]))[inner.slices[0]]
